@@ -1,0 +1,97 @@
+//! Formats: how a tree lies on disk, and which format a file has.
+
+#[cfg(feature = "hdf5")]
+pub mod hdf5;
+
+use crate::error::{Error, Result, error};
+use crate::tree::{GroupRef, Location, Mode};
+use std::path::{Path, PathBuf};
+
+/// A format: recognises, opens and creates a root group at a path.
+pub trait Format: Send + Sync + std::fmt::Debug {
+    /// Its name: "hdf5".
+    fn name(&self) -> &'static str;
+
+    /// The endings of file names that it claims, with the dot, longest first.
+    fn extensions(&self) -> &'static [&'static str];
+
+    /// True if what is at the path has this format, by its content.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be read; not if it is something else.
+    fn recognizes(&self, path: &Path) -> Result<bool>;
+
+    /// Opens or creates the file and returns its root group. The file is closed by
+    /// [`close_tree`](crate::tree::Group::close_tree), or with the last handle.
+    ///
+    /// # Errors
+    /// `NotFound`, `AlreadyExists`, `Locked`, `Corrupt`, `Io`, each with the file and what to do.
+    fn open(&self, path: &Path, mode: Mode) -> Result<GroupRef>;
+}
+
+/// The formats of this build.
+pub fn formats() -> &'static [&'static dyn Format] {
+    &[
+        #[cfg(feature = "hdf5")]
+        &hdf5::Hdf5Format,
+    ]
+}
+
+/// The format of that name.
+///
+/// # Errors
+/// `Unsupported` if this build has none of that name.
+pub fn by_name(name: &str) -> Result<&'static dyn Format> {
+    formats().iter().copied().find(|f| f.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = formats().iter().map(|f| f.name()).collect();
+        error!(Unsupported, "this build has no format '{name}'").remedy(format!("the formats of this build are: {}", known.join(", ")))
+    })
+}
+
+/// The format of a path: by its content if something is there, else by its name, else HDF5.
+///
+/// # Errors
+/// `Corrupt` if a file is there that is of no known format, `Unsupported` if this build has no format at all.
+pub fn of_path(path: &Path) -> Result<&'static dyn Format> {
+    let by_extension = || {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        formats().iter().copied().find(|f| f.extensions().iter().any(|e| name.ends_with(e)))
+    };
+    if path.exists() {
+        for format in formats() {
+            if format.recognizes(path)? {
+                return Ok(*format);
+            }
+        }
+        // Something else is there: let the format that its name claims say what is wrong with it.
+    }
+    by_extension().or_else(|| formats().first().copied()).ok_or_else(|| {
+        Error::new(crate::ErrorKind::Unsupported, "this build has no file format")
+            .in_file(path)
+            .remedy("build memh5 with the feature 'hdf5'")
+    })
+}
+
+/// Opens a file of any known format and returns its root group.
+///
+/// # Errors
+/// As [`of_path`] and [`Format::open`].
+pub fn open(path: impl AsRef<Path>, mode: Mode) -> Result<GroupRef> {
+    let path = path.as_ref();
+    of_path(path)?.open(path, mode).map_err(|e| e.in_file(path).during("open the file"))
+}
+
+/// Opens the file that an external link names, for reading; a relative name is looked for beside the file that holds the link.
+pub(crate) fn open_external(from: &Location, file: &str) -> Result<GroupRef> {
+    let mut path = PathBuf::from(file);
+    if path.is_relative()
+        && let Some(dir) = from.file.as_ref().and_then(|f| f.parent())
+    {
+        path = dir.join(path);
+    }
+    if !path.exists() {
+        return Err(error!(NotFound, "the external link leads to a file that is not there").in_file(path));
+    }
+    let root = open(&path, Mode::Read)?;
+    Ok(root)
+}
