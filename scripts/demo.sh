@@ -1,0 +1,33 @@
+#!/bin/sh
+# The main job, on files that other programs wrote: HDF5 -> memory -> HDF5, and nothing is lost.
+set -eu
+cd "$(dirname "$0")/.."
+memh5=target/debug/memh5
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+samples=${MEMH5_SAMPLES:-../shared/samples}
+files="tests/data/caput/*.h5"
+for more in "$samples"/spine/h5/*.h5 "$samples"/larpix/*.h5; do
+    [ -e "$more" ] && files="$files $more"
+done
+echo "== What is in a file that caput wrote"
+$memh5 tree tests/data/caput/container.h5 -a
+echo
+echo "== Each file goes into memory and back into a new file; 'dump' prints one line per object, with a digest"
+count=0
+for file in $files; do
+    copy=$work/$(basename "$file")
+    $memh5 copy --via-memory "$file" "$copy"
+    $memh5 dump --layout "$file" >"$work/before"
+    $memh5 dump --layout "$copy" >"$work/after"
+    cmp "$work/before" "$work/after"
+    $memh5 diff "$file" "$copy"
+    $memh5 verify "$copy" >/dev/null
+    echo "$(basename "$file"): $(wc -l <"$work/before") objects, equal before and after"
+    count=$((count + 1))
+done
+echo
+echo "== A program written once against a group, in memory and in HDF5"
+cargo run --quiet --example tree
+echo
+echo "demo: $count files went through memory with nothing lost"

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs every example; each checks itself.
+set -eu
+cd "$(dirname "$0")/.."
+for example in examples/*.rs; do
+    name=$(basename "$example" .rs)
+    echo "example $name"
+    cargo run --quiet --example "$name" >/dev/null
+done

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Runs a command with HDF5_DIR set to the wanted build of the library, unless it is set already.
+# usage: scripts/with-hdf5.sh serial|openmpi COMMAND..
+# (With several HDF5 packages installed and HDF5_DIR unset, pkg-config may choose the MPI build.)
+set -eu
+flavour=$1
+shift
+if [ -z "${HDF5_DIR:-}" ] && command -v dpkg >/dev/null 2>&1; then
+    case "$flavour" in
+        serial) package=libhdf5-dev ;;
+        *) package="libhdf5-$flavour-dev" ;;
+    esac
+    dir=$(dpkg -L "$package" 2>/dev/null | grep -m1 "/hdf5/$flavour\$" || true)
+    if [ -n "$dir" ]; then
+        HDF5_DIR=$dir
+        export HDF5_DIR
+    fi
+fi
+exec "$@"
