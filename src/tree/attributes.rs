@@ -13,7 +13,8 @@ pub trait Attributes: Send + Sync + std::fmt::Debug {
 
     /// Makes the attribute, or replaces it by one of the given dtype and shape. Either the new or the old value is there after.
     ///
-    /// The name has been checked by [`AttributesExt`]; the array has at most 32 axes.
+    /// The name has been checked by [`AttributesExt`]; the array has at most 32 axes. Where the object tracks the order, a replaced
+    /// attribute goes to the end of it, as h5py has it.
     fn attr_write(&self, name: &str, value: &AnyArray) -> Result<()>;
 
     /// Deletes the attribute; false if there is none of that name.
@@ -60,7 +61,9 @@ pub trait AttributesExt: Attributes {
     fn set(&self, name: &str, value: impl IntoArray) -> Result<()> {
         let write = || {
             check_name(name)?;
-            self.attr_write(name, &value.into_array()?)
+            let value = value.into_array()?;
+            value.check_storable()?;
+            self.attr_write(name, &value)
         };
         write().context(&self.attr_owner(), &format!("set the attribute '{name}'"))
     }
@@ -68,9 +71,12 @@ pub trait AttributesExt: Attributes {
     /// The value as a Rust type: a number, `String`, `Vec` of them, `ArrayD`, or [`AnyArray`].
     ///
     /// # Errors
-    /// `NotFound` if there is none, `Dtype` if it has another type, `Shape` if it has another rank.
+    /// `NotFound` if there is none, `InvalidName`, `Dtype` if it has another type, `Shape` if it has another rank.
     fn get<T: FromArray>(&self, name: &str) -> Result<T> {
-        let read = || T::from_array(self.attr_read(name)?.ok_or_else(|| error!(NotFound, "there is no attribute '{name}'"))?);
+        let read = || {
+            check_name(name)?;
+            T::from_array(self.attr_read(name)?.ok_or_else(|| error!(NotFound, "there is no attribute '{name}'"))?)
+        };
         read().context(&self.attr_owner(), &format!("read the attribute '{name}'"))
     }
 
@@ -79,7 +85,7 @@ pub trait AttributesExt: Attributes {
     /// # Errors
     /// `Corrupt` or `Io` if it cannot be read.
     fn get_array(&self, name: &str) -> Result<Option<AnyArray>> {
-        self.attr_read(name).context(&self.attr_owner(), &format!("read the attribute '{name}'"))
+        check_name(name).and_then(|()| self.attr_read(name)).context(&self.attr_owner(), &format!("read the attribute '{name}'"))
     }
 
     /// Deletes an attribute.
@@ -87,7 +93,7 @@ pub trait AttributesExt: Attributes {
     /// # Errors
     /// `NotFound` if there is none, `ReadOnly`.
     fn delete(&self, name: &str) -> Result<()> {
-        let delete = || match self.attr_delete(name)? {
+        let delete = || match check_name(name).and_then(|()| self.attr_delete(name))? {
             true => Ok(()),
             false => Err(error!(NotFound, "there is no attribute '{name}'")),
         };
@@ -99,7 +105,7 @@ pub trait AttributesExt: Attributes {
     /// # Errors
     /// `Io` or `Closed` if the file cannot be read.
     fn contains(&self, name: &str) -> Result<bool> {
-        self.attr_exists(name).context(&self.attr_owner(), "look up an attribute")
+        check_name(name).and_then(|()| self.attr_exists(name)).context(&self.attr_owner(), "look up an attribute")
     }
 
     /// The names: in the order in which they were made if the object tracks it, else sorted by code point.

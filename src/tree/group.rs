@@ -459,7 +459,8 @@ pub trait GroupExt: Group {
         delete().context(&path::join(&self.name(), name), "delete the object")
     }
 
-    /// Renames or moves an object within its tree; groups on the way to the new name are made. Handles and references stay valid.
+    /// Renames or moves an object within its tree; groups on the way to the new name are made. Handles and references stay valid. To its
+    /// own name nothing happens. Where the group tracks the order, the new name is the last one.
     ///
     /// # Errors
     /// `NotFound`, `AlreadyExists`, `InvalidArgument` if a group would move into itself.
@@ -480,6 +481,12 @@ pub trait GroupExt: Group {
                     }
                     above = parent_of(&*above)?;
                 }
+            }
+            if let Ok((to, new_last)) = resolve::parent(self.as_group(), new_name)
+                && new_last == last
+                && to.id()? == from.id()?
+            {
+                return Ok(()); // its own name, as h5py has it
             }
             let (to, new_last) = resolve::new_parent(self.as_group(), new_name, false)?;
             from.move_child(last, &*to, &new_last)
