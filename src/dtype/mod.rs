@@ -322,6 +322,19 @@ impl DType {
         }
     }
 
+    /// Bytes of one element in an HDF5 file, where strings and sequences of variable length take 16 and object references 8.
+    pub(crate) fn disk_size(&self) -> usize {
+        match self {
+            Self::VarString { .. } | Self::VarSeq(_) => 16,
+            Self::Compound(c) => {
+                // The fields in the order of their offsets: each one moves by what those before it grow.
+                c.size() + c.fields().iter().map(|f| f.dtype.disk_size() - f.dtype.itemsize()).sum::<usize>()
+            }
+            Self::Array { base, shape } => base.disk_size() * shape.iter().product::<usize>(),
+            _ => self.itemsize(),
+        }
+    }
+
     /// The alignment that an element has in a C struct, and that a fresh buffer of it gets.
     pub fn align(&self) -> usize {
         match self {

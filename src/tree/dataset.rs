@@ -38,6 +38,13 @@ pub trait Dataset: Object {
     /// Changes the length of the axes; new elements have the fill value. The extension trait has checked shape and `maxshape`.
     fn set_extent(&self, shape: &[usize]) -> Result<()>;
 
+    /// The filters as the file holds them: for each its registered number and its parameters, those that the library added included.
+    /// In memory: those that a file would get, as far as they are known before it is written.
+    fn stored_filters(&self) -> Result<Vec<(u32, Vec<u32>)>> {
+        let spec = self.spec()?;
+        Ok(spec.filters.iter().map(|f| (f.id(), f.stored_values(&spec))).collect())
+    }
+
     /// Hands what was written to the operating system.
     fn flush_dataset(&self) -> Result<()> {
         Ok(())

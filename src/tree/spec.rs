@@ -155,6 +155,35 @@ impl Filter {
         }
     }
 
+    /// The parameters that a file stores for it, as far as they are known before the chunks are written.
+    pub fn stored_values(&self, spec: &DatasetSpec) -> Vec<u32> {
+        let itemsize = u32::try_from(spec.dtype.disk_size()).unwrap_or(u32::MAX);
+        match self {
+            Self::Gzip(level) => vec![u32::from(*level)],
+            Self::Shuffle => vec![itemsize],
+            Self::Fletcher32 | Self::Nbit => Vec::new(),
+            Self::Szip { options, pixels_per_block } => vec![*options, *pixels_per_block],
+            Self::ScaleOffset { kind, factor } => vec![*kind, *factor as u32],
+            // h5py's filter: its revision, that of LZF, the bytes of a chunk.
+            Self::Lzf => {
+                let elements: usize = spec.chunks().map_or(0, |c| c.iter().product());
+                vec![4, 0x105, u32::try_from(elements).unwrap_or(u32::MAX).saturating_mul(itemsize)]
+            }
+            // The filter's version 0.5, the element size, the block size, what follows the shuffle.
+            Self::Bitshuffle { block_size, compressor } => {
+                let mut values = vec![0, 5, itemsize, *block_size];
+                match compressor {
+                    BitshuffleCompressor::None => values.push(0),
+                    BitshuffleCompressor::Lz4 => values.push(2),
+                    BitshuffleCompressor::Zstd(level) => values.extend([3, *level]),
+                }
+                values
+            }
+            Self::Zstd(level) => vec![*level as u32],
+            Self::Other { values, .. } => values.clone(),
+        }
+    }
+
     /// The name, as h5py and the command-line tool use it.
     pub fn name(&self) -> String {
         match self {
