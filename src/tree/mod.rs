@@ -5,10 +5,15 @@
 //! reads and writes, builders. Those are written once, above the waist, so they behave the same on every backend.
 
 mod attributes;
+mod blocks;
 mod builder;
 mod dataset;
+mod diff;
+mod digest;
+mod dump;
 mod group;
 mod link;
+mod print;
 mod reference;
 pub(crate) mod resolve;
 mod spec;
@@ -16,7 +21,10 @@ mod spec;
 pub use attributes::{Attributes, AttributesExt};
 pub use builder::DatasetBuilder;
 pub use dataset::{Dataset, DatasetExt, DatasetRef};
+pub use diff::{DiffOptions, DiffReport, Difference, diff, diff_with};
+pub use dump::{DumpOptions, dump, dump_with};
 pub use group::{Datatype, DatatypeRef, Group, GroupExt, GroupRef, Node, Object, ObjectId};
 pub use link::{Link, NewLink};
+pub use print::{PrintOptions, layout_text, print_tree, print_tree_with, shape_text, short_value, visible};
 pub use reference::{ObjectRef, ReferenceTarget, Region, RegionKind, RegionRef};
 pub use spec::{BitshuffleCompressor, DatasetSpec, Fill, Filter, GroupSpec, Layout, Location, Mode};
