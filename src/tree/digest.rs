@@ -77,15 +77,34 @@ impl<'g> LazyPaths<'g> {
 #[derive(Debug)]
 enum Step {
     /// These bytes as they are.
-    Raw { offset: usize, len: usize },
+    Raw {
+        offset: usize,
+        len: usize,
+    },
     /// These bytes from the last to the first: a number, on a machine that keeps the most significant byte first.
-    Swapped { offset: usize, len: usize },
+    Swapped {
+        offset: usize,
+        len: usize,
+    },
     /// A fixed-length string that is not filled up with NULs, filled up with NULs.
-    Fixed { offset: usize, len: usize, padding: Padding },
-    Str { offset: usize },
-    Seq { offset: usize, items: Plan },
-    Object { offset: usize },
-    Region { offset: usize },
+    Fixed {
+        offset: usize,
+        len: usize,
+        padding: Padding,
+    },
+    Str {
+        offset: usize,
+    },
+    Seq {
+        offset: usize,
+        items: Plan,
+    },
+    Object {
+        offset: usize,
+    },
+    Region {
+        offset: usize,
+    },
 }
 
 /// What is done with each element of a type.

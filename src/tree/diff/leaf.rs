@@ -95,7 +95,8 @@ impl Comparer {
             }
             DType::Array { base, shape } => {
                 let one = base.itemsize();
-                return (0..shape.iter().product()).for_each(|i| self.add(base, offset + i * one, &format!("{path}{:?}", index_of(i, shape))));
+                return (0..shape.iter().product())
+                    .for_each(|i| self.add(base, offset + i * one, &format!("{path}{:?}", index_of(i, shape))));
             }
         };
         self.leaves.push(Leaf { offset, kind, path: path.to_owned(), dtype: dtype.clone() });

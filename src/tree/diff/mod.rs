@@ -141,11 +141,6 @@ pub fn diff(a: &dyn Group, b: &dyn Group, options: &DiffOptions) -> Result<DiffR
 ///
 /// # Errors
 /// As [`diff`], and what the function returns.
-pub fn diff_with(
-    a: &dyn Group,
-    b: &dyn Group,
-    options: &DiffOptions,
-    progress: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<DiffReport> {
+pub fn diff_with(a: &dyn Group, b: &dyn Group, options: &DiffOptions, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<DiffReport> {
     walk::Walk::new(a, b, options, progress).run()
 }

@@ -71,7 +71,8 @@ struct Level {
 
 impl Level {
     fn new(a: GroupRef, b: GroupRef, at: String) -> Result<Self> {
-        let (names_a, names_b) = (names_from_last(&*a).context(&at, "list the group")?, names_from_last(&*b).context(&at, "list the group")?);
+        let (names_a, names_b) =
+            (names_from_last(&*a).context(&at, "list the group")?, names_from_last(&*b).context(&at, "list the group")?);
         Ok(Self { a, b, at, names_a, names_b })
     }
 }
