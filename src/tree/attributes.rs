@@ -1,6 +1,7 @@
 //! Attributes: small named arrays on every object.
 
 use crate::array::{AnyArray, FromArray, IntoArray};
+use crate::copy::{JSON_PREFIX, Json};
 use crate::error::{Context, Result, error};
 
 /// The attributes of one object. Implemented by backends; users call [`AttributesExt`].
@@ -86,6 +87,63 @@ pub trait AttributesExt: Attributes {
     /// `Corrupt` or `Io` if it cannot be read.
     fn get_array(&self, name: &str) -> Result<Option<AnyArray>> {
         check_name(name).and_then(|()| self.attr_read(name)).context(&self.attr_owner(), &format!("read the attribute '{name}'"))
+    }
+
+    /// Sets an attribute to a structured value, as caput stores it: the text `!!_memh5_json:` with JSON behind it, in ASCII, as Python writes it.
+    /// NaN and the infinities are kept, as the literals that Python's `json` reads.
+    ///
+    /// ```
+    /// use memh5::{MemGroup, prelude::*};
+    /// let group = MemGroup::new();
+    /// group.attrs().set_json("config", &std::collections::BTreeMap::from([("gain", 0.5), ("noise", f64::NAN)]))?;
+    /// assert_eq!(group.attrs().get::<String>("config")?, r#"!!_memh5_json:{"gain": 0.5, "noise": NaN}"#);
+    /// let back: std::collections::BTreeMap<String, f64> = group.attrs().get_json("config")?;
+    /// assert_eq!(back["gain"], 0.5);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`set`](AttributesExt::set), and `InvalidArgument` for a value that JSON cannot hold.
+    fn set_json(&self, name: &str, value: &(impl serde::Serialize + ?Sized)) -> Result<()> {
+        let json = Json::from_value(value).context(&self.attr_owner(), &format!("set the attribute '{name}'"))?;
+        self.set(name, format!("{JSON_PREFIX}{json}"))
+    }
+
+    /// The structured value that [`set_json`](AttributesExt::set_json) or caput has stored.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such attribute, `Dtype` if it holds no structured value or one of another form, `Corrupt` if the JSON is malformed
+    /// ([`get`](AttributesExt::get) still reads it as text).
+    fn get_json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let read = || {
+            let value = self.attr_read(name)?.ok_or_else(|| error!(NotFound, "there is no attribute '{name}'"))?;
+            let Some(text) = crate::copy::json_text(&value) else {
+                return Err(error!(Dtype, "it holds no structured value, which is one text that begins with {JSON_PREFIX}"));
+            };
+            text.parse::<Json>()?.into_value()
+        };
+        read().context(&self.attr_owner(), &format!("read the attribute '{name}'"))
+    }
+
+    /// Sets an attribute to a text that caput reads as this text, whatever it is: one that begins with caput's prefix for structured values is
+    /// stored as a JSON string. ([`set`](AttributesExt::set) stores any text as it is.)
+    ///
+    /// # Errors
+    /// As [`set`](AttributesExt::set).
+    fn set_text(&self, name: &str, text: &str) -> Result<()> {
+        if text.starts_with(JSON_PREFIX) { self.set_json(name, text) } else { self.set(name, text) }
+    }
+
+    /// The text that [`set_text`](AttributesExt::set_text) has stored, or any other.
+    ///
+    /// # Errors
+    /// As [`get`](AttributesExt::get).
+    fn get_text(&self, name: &str) -> Result<String> {
+        let stored: String = self.get(name)?;
+        Ok(match stored.strip_prefix(JSON_PREFIX).map(str::parse::<Json>) {
+            Some(Ok(Json::String(text))) => text,
+            _ => stored,
+        })
     }
 
     /// Deletes an attribute.
