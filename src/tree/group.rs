@@ -470,6 +470,12 @@ pub trait GroupExt: Group {
             if from.child_link(last)?.is_none() {
                 bail!(NotFound, "there is no '{last}'");
             }
+            if let Ok((to, new_last)) = resolve::parent(self.as_group(), new_name)
+                && new_last == last
+                && to.id()? == from.id()?
+            {
+                return Ok(()); // its own name, as h5py has it
+            }
             if let Some(Node::Group(moved)) = from.open_child(last)? {
                 let (moved, mut above) = (moved.id()?, resolve::deepest(self.as_group(), new_name)?);
                 loop {
@@ -481,12 +487,6 @@ pub trait GroupExt: Group {
                     }
                     above = parent_of(&*above)?;
                 }
-            }
-            if let Ok((to, new_last)) = resolve::parent(self.as_group(), new_name)
-                && new_last == last
-                && to.id()? == from.id()?
-            {
-                return Ok(()); // its own name, as h5py has it
             }
             let (to, new_last) = resolve::new_parent(self.as_group(), new_name, false)?;
             from.move_child(last, &*to, &new_last)
