@@ -3,6 +3,8 @@
 #![deny(unsafe_code)]
 
 pub mod array;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod copy;
 pub mod dtype;
 pub mod error;
