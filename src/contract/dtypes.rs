@@ -30,8 +30,11 @@ pub(super) fn shapes() -> Vec<Vec<usize>> {
     vec![vec![], vec![0], vec![1], vec![5], vec![0, 3], vec![2, 3], vec![2, 1, 3], vec![1, 2, 3, 2]]
 }
 
+/// Types with their names.
+pub(super) type NamedTypes = Vec<(String, DType)>;
+
 /// A tree with targets for references, if the backend has them, and the dtypes that it can hold.
-pub(super) fn prepare(backend: &dyn Backend) -> Result<(GroupRef, Targets, Vec<(String, DType)>), Broken> {
+pub(super) fn prepare(backend: &dyn Backend) -> Result<(GroupRef, Targets, NamedTypes), Broken> {
     let root = backend.fresh()?;
     let references = backend.capabilities().references;
     let targets = if references { targets(&root)? } else { Targets::default() };
