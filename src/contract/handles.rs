@@ -9,7 +9,12 @@ use crate::tree::{DatasetRef, GroupRef};
 
 fn threads(n: usize, work: impl Fn(usize) -> Check + Sync) -> Check {
     std::thread::scope(|scope| {
-        let all: Vec<_> = (0..n).map(|k| { let work = &work; scope.spawn(move || work(k)) }).collect();
+        let all: Vec<_> = (0..n)
+            .map(|k| {
+                let work = &work;
+                scope.spawn(move || work(k))
+            })
+            .collect();
         all.into_iter().try_for_each(|t| t.join().unwrap_or_else(|_| Err(Broken::new("a thread panicked"))))
     })
 }

@@ -74,9 +74,15 @@ fn builders() -> Vec<Call> {
         ("a number as reference", Dtype, |r| done(r.create_dataset("x").dtype(DType::ObjectRef).write(1))),
         ("a fixed string of no bytes", Dtype, |r| done(r.create_dataset("x").dtype(DType::fixed_ascii(0)).shape([1]).create())),
         ("an opaque type of no bytes", Dtype, |r| done(r.create_dataset("x").dtype(DType::opaque(0, "")).shape([1]).create())),
-        ("an opaque tag that is too long", Dtype, |r| done(r.create_dataset("x").dtype(DType::opaque(1, &"t".repeat(256))).shape([1]).create())),
-        ("a sub-array with an empty axis", Dtype, |r| done(r.create_dataset("x").dtype(DType::array(DType::U8, [2, 0])).shape([1]).create())),
-        ("a sub-array without axes", Dtype, |r| done(r.create_dataset("x").dtype(DType::array(DType::U8, [0usize; 0])).shape([1]).create())),
+        ("an opaque tag that is too long", Dtype, |r| {
+            done(r.create_dataset("x").dtype(DType::opaque(1, &"t".repeat(256))).shape([1]).create())
+        }),
+        ("a sub-array with an empty axis", Dtype, |r| {
+            done(r.create_dataset("x").dtype(DType::array(DType::U8, [2, 0])).shape([1]).create())
+        }),
+        ("a sub-array without axes", Dtype, |r| {
+            done(r.create_dataset("x").dtype(DType::array(DType::U8, [0usize; 0])).shape([1]).create())
+        }),
         ("a type nested too deep", Dtype, |r| {
             let deep = (0..40).fold(DType::U8, |t, _| DType::varseq(t));
             done(r.create_dataset("x").dtype(deep).shape([1]).create())
@@ -97,7 +103,9 @@ fn builders() -> Vec<Call> {
         ("filters without chunks", InvalidArgument, |r| {
             done(r.create_dataset("x").shape([5]).layout(Layout::Contiguous).filter(Filter::Gzip(1)).create())
         }),
-        ("contiguous and growing", InvalidArgument, |r| done(r.create_dataset("x").shape([5]).layout(Layout::Contiguous).maxshape([None]).create())),
+        ("contiguous and growing", InvalidArgument, |r| {
+            done(r.create_dataset("x").shape([5]).layout(Layout::Contiguous).maxshape([None]).create())
+        }),
         ("compact and large", InvalidArgument, |r| done(r.create_dataset("x").shape([100_000]).layout(Layout::Compact).create())),
         ("gzip 10", InvalidArgument, |r| done(r.create_dataset("x").shape([5]).gzip(10).create())),
         ("zstd 23", InvalidArgument, |r| done(r.create_dataset("x").shape([5]).filter(Filter::Zstd(23)).create())),
@@ -105,7 +113,12 @@ fn builders() -> Vec<Call> {
             done(r.create_dataset("x").shape([5]).filter(Filter::Szip { options: 4, pixels_per_block: 7 }).create())
         }),
         ("bitshuffle in blocks of 7", InvalidArgument, |r| {
-            done(r.create_dataset("x").shape([5]).filter(Filter::Bitshuffle { block_size: 7, compressor: BitshuffleCompressor::Lz4 }).create())
+            done(
+                r.create_dataset("x")
+                    .shape([5])
+                    .filter(Filter::Bitshuffle { block_size: 7, compressor: BitshuffleCompressor::Lz4 })
+                    .create(),
+            )
         }),
         ("a fill value of another kind", Dtype, |r| done(r.create_dataset("x").shape([5]).fill_value("text").create())),
         ("a fill value that does not fit", Dtype, |r| done(r.create_dataset("x").shape([5]).dtype(DType::I32).fill_value(0.5).create())),
@@ -258,7 +271,10 @@ fn check_all(backend: &dyn super::Backend, calls: Vec<Call>) -> super::Check {
 /// An error says what is wrong, and of which object.
 fn says_where(e: &Error) -> super::Check {
     ensure(!e.message().is_empty(), format!("the error has no message: {e:?}"))?;
-    ensure(e.path().is_some() || e.kind() == ErrorKind::Shape || e.kind() == ErrorKind::Selection, format!("the error names no object: {e:?}"))
+    ensure(
+        e.path().is_some() || e.kind() == ErrorKind::Shape || e.kind() == ErrorKind::Selection,
+        format!("the error names no object: {e:?}"),
+    )
 }
 
 promises! { "mistakes";

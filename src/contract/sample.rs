@@ -68,8 +68,16 @@ fn draw(dtype: &DType, shape: &[usize], random: &mut Random, targets: &Targets) 
     Ok(array)
 }
 
-const TEXTS: [&str; 8] =
-    ["", "a", "mJy/beam", "ÅÅngström µJy", "日本", "a longer text with blanks in it", "trailing dot.", "0123456789012345678901234567890123456789"];
+const TEXTS: [&str; 8] = [
+    "",
+    "a",
+    "mJy/beam",
+    "ÅÅngström µJy",
+    "日本",
+    "a longer text with blanks in it",
+    "trailing dot.",
+    "0123456789012345678901234567890123456789",
+];
 
 fn text(charset: Charset, random: &mut Random) -> String {
     let text = TEXTS[random.below(TEXTS.len())];
@@ -213,7 +221,11 @@ pub fn dtypes() -> Result<Vec<(String, DType)>> {
         DType::Compound(Arc::new(padded)),
         text.clone(),
         DType::compound([("one", DType::I32)])?,
-        DType::compound([("in", aligned.clone()), ("z", DType::C64), ("deep", DType::compound([("t", text.clone()), ("b", DType::Bool)])?)])?,
+        DType::compound([
+            ("in", aligned.clone()),
+            ("z", DType::C64),
+            ("deep", DType::compound([("t", text.clone()), ("b", DType::Bool)])?),
+        ])?,
         DType::compound([("xyz", DType::array(DType::F32, [3])), ("m", DType::array(DType::I16, [2, 2])), ("ünï", DType::U8)])?,
         DType::compound([("v", DType::varseq(DType::F32)), ("e", DType::enumeration(DType::I16, [("A", 1), ("B", 2)])?)])?,
     ]);
