@@ -4,7 +4,7 @@
 pub mod hdf5;
 
 use crate::error::{Error, Result, error};
-use crate::tree::{GroupRef, Location, Mode};
+use crate::tree::{GroupRef, GroupSpec, Location, Mode};
 use std::path::{Path, PathBuf};
 
 /// A format: recognises, opens and creates a root group at a path.
@@ -27,6 +27,14 @@ pub trait Format: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `NotFound`, `AlreadyExists`, `Locked`, `Corrupt`, `Io`, each with the file and what to do.
     fn open(&self, path: &Path, mode: Mode) -> Result<GroupRef>;
+
+    /// As [`open`](Format::open); a file that is made gets a root group to the spec. A format whose root cannot be chosen does not look at it.
+    ///
+    /// # Errors
+    /// As [`open`](Format::open).
+    fn open_with(&self, path: &Path, mode: Mode, _root: &GroupSpec) -> Result<GroupRef> {
+        self.open(path, mode)
+    }
 }
 
 /// The formats of this build.
@@ -79,6 +87,15 @@ pub fn of_path(path: &Path) -> Result<&'static dyn Format> {
 pub fn open(path: impl AsRef<Path>, mode: Mode) -> Result<GroupRef> {
     let path = path.as_ref();
     of_path(path)?.open(path, mode).map_err(|e| e.in_file(path).during("open the file"))
+}
+
+/// Makes a file with a root group to the spec, in the format that its name claims, else HDF5. One that exists is an error.
+///
+/// # Errors
+/// `AlreadyExists`, and as [`Format::open`].
+pub fn create(path: impl AsRef<Path>, root: &GroupSpec) -> Result<GroupRef> {
+    let path = path.as_ref();
+    of_path(path)?.open_with(path, Mode::CreateNew, root).map_err(|e| e.in_file(path).during("create the file"))
 }
 
 /// Opens the file that an external link names, for reading; a relative name is looked for beside the file that holds the link.
