@@ -5,8 +5,10 @@ mod buffer;
 mod compare;
 mod construct;
 mod convert;
+mod display;
 mod element;
 mod extract;
+mod scalar;
 mod select;
 mod value;
 
@@ -15,6 +17,7 @@ pub(crate) use buffer::Buffer;
 pub use construct::IntoArray;
 pub use element::Element;
 pub use extract::FromArray;
+pub use scalar::Value;
 pub use value::ElementRef;
 
 use crate::dtype::DType;
@@ -352,18 +355,5 @@ impl AnyArray {
             }
         }
         Ok(())
-    }
-}
-
-impl std::fmt::Debug for AnyArray {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.is_null() {
-            return write!(f, "AnyArray(null, {})", self.dtype);
-        }
-        write!(f, "AnyArray({}, {:?}, [", self.dtype, self.shape())?;
-        for (i, element) in self.elements().take(8).enumerate() {
-            write!(f, "{}{element}", if i == 0 { "" } else { ", " })?;
-        }
-        f.write_str(if self.len() > 8 { ", ..])" } else { "])" })
     }
 }

@@ -198,11 +198,7 @@ impl<'g> DatasetBuilder<'g> {
         let fill = match self.fill {
             Some(value) => {
                 let value = value?;
-                Fill::Value(if value.dtype().same_values(&dtype) {
-                    value.with_dtype(&dtype)?
-                } else {
-                    value.astype(&dtype, Cast::Exact)?
-                })
+                Fill::Value(value.astype(&dtype, Cast::Exact)?)
             }
             None if self.undefined_fill => Fill::Undefined,
             None => Fill::Default,
@@ -244,7 +240,7 @@ impl<'g> DatasetBuilder<'g> {
 
 /// Makes data fit a spec: its type, then its shape.
 fn fit(data: AnyArray, spec: &DatasetSpec, cast: Cast) -> Result<AnyArray> {
-    let data = if data.dtype().same_values(&spec.dtype) { data.with_dtype(&spec.dtype)? } else { data.astype(&spec.dtype, cast)? };
+    let data = if *data.dtype() == spec.dtype { data } else { data.astype(&spec.dtype, cast)? };
     data.check_storable()?;
     match &spec.shape {
         Some(shape) if data.is_null() => Err(error!(Shape, "a null array has no elements for the shape {shape:?}")),

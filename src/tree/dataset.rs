@@ -172,7 +172,7 @@ pub trait DatasetExt: Dataset {
             if data.is_null() {
                 bail!(Shape, "a null array has no elements to write");
             }
-            if !data.dtype().same_values(&dtype) {
+            if *data.dtype() != dtype {
                 data = data.astype(&dtype, Cast::Exact)?;
             }
             if data.shape() != wanted {
