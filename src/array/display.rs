@@ -73,7 +73,11 @@ pub(crate) fn quoted(bytes: &[u8]) -> String {
     }
 }
 
-fn list<T>(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = T>, each: impl Fn(&mut fmt::Formatter<'_>, T) -> fmt::Result) -> fmt::Result {
+fn list<T>(
+    f: &mut fmt::Formatter<'_>,
+    items: impl Iterator<Item = T>,
+    each: impl Fn(&mut fmt::Formatter<'_>, T) -> fmt::Result,
+) -> fmt::Result {
     for (i, item) in items.enumerate() {
         if i > 0 {
             f.write_str(", ")?;
@@ -302,7 +306,10 @@ mod tests {
     #[test]
     fn arrays_nest_align_and_shorten() {
         assert_eq!(AnyArray::from(ndarray::array![[1, 20], [300, 4]]).to_string(), "[[  1,  20],\n [300,   4]]");
-        assert_eq!(AnyArray::from((0..2000).collect::<Vec<i32>>()).to_string(), "[   0,    1,    2,  ..., 1997, 1998, 1999]".replace(" ...", "..."));
+        assert_eq!(
+            AnyArray::from((0..2000).collect::<Vec<i32>>()).to_string(),
+            "[   0,    1,    2,  ..., 1997, 1998, 1999]".replace(" ...", "...")
+        );
         let cube = AnyArray::from(ndarray::Array3::<u8>::zeros((2, 1, 2)));
         assert_eq!(cube.to_string(), "[[[0, 0]],\n\n [[0, 0]]]");
         assert_eq!(AnyArray::zeros(DType::U8, [3, 0]).unwrap().to_string(), "[]");

@@ -121,12 +121,12 @@ impl<'a> Work<'a> {
                 let at = numbers(*kernel, (bytes, *part), (out, *b), span);
                 at.map_or(Ok(()), |i| Err(self.unfit(from, to, span, i, &cannot_hold(to))))
             }
-            Plan::Lookup { from: a, to: b, table } => self.each(from, to, span, out, |source, target, _| {
-                match table.get(&number::read_int(*a, source)) {
+            Plan::Lookup { from: a, to: b, table } => {
+                self.each(from, to, span, out, |source, target, _| match table.get(&number::read_int(*a, source)) {
                     Some(value) if number::write_int(*b, *value, target) => Ok(()),
                     _ => Err(format!("which is no member of {to}")),
-                }
-            }),
+                })
+            }
             Plan::Text(a, b) => {
                 let (array, cast) = (self.source, self.cast);
                 self.each(from, to, span, out, |source, target, heap| {
@@ -143,11 +143,9 @@ impl<'a> Work<'a> {
             }
             Plan::MemberOf(a, members, base) => {
                 let array = self.source;
-                self.each(from, to, span, out, |source, target, _| {
-                    match members.get(array.string_bytes(a, source).unwrap_or(&[])) {
-                        Some(value) if number::write_int(*base, *value, target) => Ok(()),
-                        _ => Err(format!("which is no member of {to}")),
-                    }
+                self.each(from, to, span, out, |source, target, _| match members.get(array.string_bytes(a, source).unwrap_or(&[])) {
+                    Some(value) if number::write_int(*base, *value, target) => Ok(()),
+                    _ => Err(format!("which is no member of {to}")),
                 })
             }
             Plan::Fields(fields) => {

@@ -110,12 +110,9 @@ impl Plan {
             }
             (DType::Opaque { size: a, .. }, DType::Opaque { size: b, .. }) if a == b => Self::Copy(Layout::of(from)),
             (DType::Compound(a), DType::Compound(b)) => Self::fields(a, b, cast)?,
-            (DType::Array { base: a, shape: s }, DType::Array { base: b, shape: t }) if s == t => Self::Items {
-                count: s.iter().product(),
-                from: a.itemsize(),
-                to: b.itemsize(),
-                plan: Box::new(Self::new(a, b, cast)?),
-            },
+            (DType::Array { base: a, shape: s }, DType::Array { base: b, shape: t }) if s == t => {
+                Self::Items { count: s.iter().product(), from: a.itemsize(), to: b.itemsize(), plan: Box::new(Self::new(a, b, cast)?) }
+            }
             (DType::VarSeq(a), DType::VarSeq(b)) => {
                 Self::new(a, b, cast)?;
                 Self::Sequence((**b).clone())
@@ -134,9 +131,8 @@ impl Plan {
             let Some(source) = from.field(&field.name) else {
                 bail!(Dtype, "the field '{}' is wanted, and the compound to convert has none of that name", field.name);
             };
-            let plan = Self::new(&source.dtype, &field.dtype, cast).map_err(|e| {
-                crate::error::Error::new(e.kind(), format!("field '{}': {}", field.name, e.message()))
-            })?;
+            let plan = Self::new(&source.dtype, &field.dtype, cast)
+                .map_err(|e| crate::error::Error::new(e.kind(), format!("field '{}': {}", field.name, e.message())))?;
             fields.push((field.name.clone(), source.offset, field.offset, plan));
         }
         if cast != Cast::Saturate
