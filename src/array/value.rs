@@ -74,6 +74,11 @@ impl<'a> ElementRef<'a> {
         bytes.chunks_exact(base.itemsize().max(1)).map(move |bytes| ElementRef { array, dtype: base, bytes })
     }
 
+    /// The bytes, numbers in the machine's order. (For what has no fixed size, those of its slot.)
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The part of a type at an offset.
     pub(crate) fn part(&self, dtype: &'a DType, offset: usize) -> ElementRef<'a> {
         ElementRef { array: self.array, dtype, bytes: &self.bytes[offset..offset + dtype.itemsize()] }
