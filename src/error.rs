@@ -266,11 +266,21 @@ impl Error {
 pub(crate) trait Context<T> {
     /// Names the object and what was tried.
     fn context(self, path: &str, operation: &str) -> Result<T>;
+
+    /// As [`context`](Context::context), on calls where putting the names together would cost more than the work.
+    fn with_context<P: Into<String>, O: Into<String>>(self, place: impl FnOnce() -> (P, O)) -> Result<T>;
 }
 
 impl<T> Context<T> for Result<T> {
     fn context(self, path: &str, operation: &str) -> Result<T> {
         self.map_err(|e| e.at(path).during(operation))
+    }
+
+    fn with_context<P: Into<String>, O: Into<String>>(self, place: impl FnOnce() -> (P, O)) -> Result<T> {
+        self.map_err(|e| {
+            let (path, operation) = place();
+            e.at(path).during(operation)
+        })
     }
 }
 

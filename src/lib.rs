@@ -19,6 +19,7 @@ pub mod tree;
 pub use array::{AnyArray, Element};
 pub use dtype::{Cast, DType};
 pub use error::{Error, ErrorKind, Result};
+pub use memory::{MemAttrs, MemDataset, MemDatasetCommon, MemDatatype, MemGroup};
 pub use selection::Selection;
 pub use tree::{Filter, Mode, ObjectRef, RegionRef};
 

@@ -328,6 +328,29 @@ impl AnyArray {
         })
     }
 
+    /// Calls the function for the object of every object and region reference, sequences included; null references are left out.
+    ///
+    /// # Errors
+    /// What the function returns.
+    pub(crate) fn for_each_reference(&self, f: &mut dyn FnMut(&ObjectRef) -> Result<()>) -> Result<()> {
+        if !self.dtype.has_references() || self.is_empty() {
+            return Ok(());
+        }
+        let Some(heap) = &self.heap else { return Ok(()) };
+        let layout = Layout::of(&self.dtype);
+        for element in self.buffer.as_slice().chunks_exact(layout.itemsize) {
+            for slot in &layout.slots {
+                match heap.get(select::slot_number(element, slot.offset)) {
+                    Some(Item::Object(r)) if !r.is_null() => f(r)?,
+                    Some(Item::Region(r)) if !r.is_null() => f(&r.target)?,
+                    Some(Item::Seq(s)) => s.for_each_reference(f)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Checks what no backend may store: a variable-length string that holds a NUL.
     ///
     /// # Errors

@@ -12,7 +12,8 @@ pub trait Attributes: Send + Sync + std::fmt::Debug {
     /// The value, with its stored dtype; `None` if there is no attribute of that name.
     fn attr_read(&self, name: &str) -> Result<Option<AnyArray>>;
 
-    /// Makes the attribute, or replaces it by one of the given dtype and shape. Either the new or the old value is there after.
+    /// Makes the attribute, or replaces it by one of the given dtype and shape. Either the new or the old value is there after. Where
+    /// the order is tracked, a replaced attribute is the newest, as in h5py.
     ///
     /// The name has been checked by [`AttributesExt`]; the array has at most 32 axes. Where the object tracks the order, a replaced
     /// attribute goes to the end of it, as h5py has it.
@@ -66,7 +67,7 @@ pub trait AttributesExt: Attributes {
             value.check_storable()?;
             self.attr_write(name, &value)
         };
-        write().context(&self.attr_owner(), &format!("set the attribute '{name}'"))
+        write().with_context(|| (self.attr_owner(), format!("set the attribute '{name}'")))
     }
 
     /// The value as a Rust type: a number, `String`, `Vec` of them, `ArrayD`, or [`AnyArray`].
@@ -78,7 +79,7 @@ pub trait AttributesExt: Attributes {
             check_name(name)?;
             T::from_array(self.attr_read(name)?.ok_or_else(|| error!(NotFound, "there is no attribute '{name}'"))?)
         };
-        read().context(&self.attr_owner(), &format!("read the attribute '{name}'"))
+        read().with_context(|| (self.attr_owner(), format!("read the attribute '{name}'")))
     }
 
     /// The value with its stored dtype; `None` if there is none.
@@ -86,7 +87,7 @@ pub trait AttributesExt: Attributes {
     /// # Errors
     /// `Corrupt` or `Io` if it cannot be read.
     fn get_array(&self, name: &str) -> Result<Option<AnyArray>> {
-        check_name(name).and_then(|()| self.attr_read(name)).context(&self.attr_owner(), &format!("read the attribute '{name}'"))
+        check_name(name).and_then(|()| self.attr_read(name)).with_context(|| (self.attr_owner(), format!("read the attribute '{name}'")))
     }
 
     /// Sets an attribute to a structured value, as caput stores it: the text `!!_memh5_json:` with JSON behind it, in ASCII, as Python writes it.
@@ -155,7 +156,7 @@ pub trait AttributesExt: Attributes {
             true => Ok(()),
             false => Err(error!(NotFound, "there is no attribute '{name}'")),
         };
-        delete().context(&self.attr_owner(), &format!("delete the attribute '{name}'"))
+        delete().with_context(|| (self.attr_owner(), format!("delete the attribute '{name}'")))
     }
 
     /// True if there is an attribute of that name.
@@ -163,7 +164,7 @@ pub trait AttributesExt: Attributes {
     /// # Errors
     /// `Io` or `Closed` if the file cannot be read.
     fn contains(&self, name: &str) -> Result<bool> {
-        check_name(name).and_then(|()| self.attr_exists(name)).context(&self.attr_owner(), "look up an attribute")
+        check_name(name).and_then(|()| self.attr_exists(name)).with_context(|| (self.attr_owner(), "look up an attribute"))
     }
 
     /// The names: in the order in which they were made if the object tracks it, else sorted by code point.
@@ -171,7 +172,7 @@ pub trait AttributesExt: Attributes {
     /// # Errors
     /// `Io` or `Closed` if the file cannot be read.
     fn keys(&self) -> Result<Vec<String>> {
-        self.attr_names().context(&self.attr_owner(), "list the attributes")
+        self.attr_names().with_context(|| (self.attr_owner(), "list the attributes"))
     }
 
     /// How many there are.
@@ -179,7 +180,7 @@ pub trait AttributesExt: Attributes {
     /// # Errors
     /// `Io` or `Closed` if the file cannot be read.
     fn len(&self) -> Result<usize> {
-        self.attr_count().context(&self.attr_owner(), "count the attributes")
+        self.attr_count().with_context(|| (self.attr_owner(), "count the attributes"))
     }
 
     /// True if there are none.

@@ -174,14 +174,13 @@ impl<'g> DatasetBuilder<'g> {
     /// # Errors
     /// As [`create`](Self::create); `Shape` or `Dtype` if the data do not fit.
     pub fn write(self, data: impl IntoArray) -> Result<DatasetRef> {
-        let (at, what) = (path::join(&self.group.name(), &self.name), "create the dataset");
-        let data = data.into_array().context(&at, what)?;
+        let data = data.into_array().with_context(|| (path::join(&self.group.name(), &self.name), "create the dataset"))?;
         self.finish(Some(data))
     }
 
     fn finish(self, data: Option<AnyArray>) -> Result<DatasetRef> {
-        let at = path::join(&self.group.name(), &self.name);
-        self.make(data).context(&at, "create the dataset")
+        let (group, name) = (self.group, self.name.clone());
+        self.make(data).with_context(|| (path::join(&group.name(), &name), "create the dataset"))
     }
 
     fn make(self, data: Option<AnyArray>) -> Result<DatasetRef> {
@@ -220,7 +219,7 @@ impl<'g> DatasetBuilder<'g> {
         }
         match resolve::parent(self.group, &self.name) {
             Ok((parent, last)) if parent.child_link(last)?.is_some() => {
-                parent.check_allowed(&path::join(&parent.name(), last), true)?;
+                parent.check_allowed(&|| path::join(&parent.name(), last), true)?;
                 let mut temporary = format!(".{last}.new");
                 while parent.child_link(&temporary)?.is_some() {
                     temporary.push('+');

@@ -45,6 +45,25 @@ pub trait Dataset: Object {
         Ok(spec.filters.iter().map(|f| (f.id(), f.stored_values(&spec))).collect())
     }
 
+    /// How far each axis can grow, as in the spec.
+    fn max_extent(&self) -> Result<Option<Vec<Option<usize>>>> {
+        Ok(self.spec()?.maxshape)
+    }
+
+    /// Grows axis 0 by rows that the extension trait has made fit: their type, their other axes, the `maxshape`. The length stays if it
+    /// fails.
+    fn append_rows(&self, rows: &AnyArray) -> Result<()> {
+        let (Some(before), Some(added)) = (self.extent()?, rows.shape().first()) else { bail!(Shape, "a scalar dataset cannot grow") };
+        let Some(old) = before.first() else { bail!(Shape, "a scalar dataset cannot grow") };
+        let mut shape = before.clone();
+        shape[0] = old + added;
+        self.set_extent(&shape)?;
+        let item = crate::selection::Item::Range { start: i64::try_from(*old).ok(), stop: None, step: 1 };
+        self.write_selection(&item.into(), rows).inspect_err(|_| {
+            let _ = self.set_extent(&before);
+        })
+    }
+
     /// Hands what was written to the operating system.
     fn flush_dataset(&self) -> Result<()> {
         Ok(())
@@ -128,7 +147,7 @@ pub trait DatasetExt: Dataset {
     /// `Selection` if it does not fit the shape; `Dtype` or `Shape` if the result is not of this type.
     fn read_slice<T: FromArray>(&self, selection: impl Into<Selection>) -> Result<T> {
         let read = || T::from_array(self.read_selection(&selection.into())?);
-        read().context(&self.name(), "read the dataset")
+        read().with_context(|| (self.name(), "read the dataset"))
     }
 
     /// All elements, with their stored dtype. In memory it is a snapshot: no copy.
@@ -145,7 +164,7 @@ pub trait DatasetExt: Dataset {
     /// `Dtype` if a value cannot be converted under the policy.
     fn read_as<T: Element>(&self, cast: Cast) -> Result<ArrayD<T>> {
         let read = || ArrayD::from_array(self.read_array()?.astype(&T::DTYPE, cast)?);
-        read().context(&self.name(), "read the dataset")
+        read().with_context(|| (self.name(), "read the dataset"))
     }
 
     /// Writes all elements. The data must have the dataset's shape, or broadcast to it as numpy does.
@@ -181,7 +200,7 @@ pub trait DatasetExt: Dataset {
             data.check_storable()?;
             self.write_selection(&selection, &data)
         };
-        write().context(&self.name(), "write the dataset")
+        write().with_context(|| (self.name(), "write the dataset"))
     }
 
     /// Changes the length of the axes, within `maxshape`; new elements have the fill value.
@@ -191,52 +210,69 @@ pub trait DatasetExt: Dataset {
     fn resize(&self, shape: impl AsRef<[usize]>) -> Result<()> {
         let shape = shape.as_ref();
         let resize = || {
-            let (old, max) = (self.shape()?, self.spec()?.maxshape);
+            let old = self.shape()?;
             if shape.len() != old.len() {
                 bail!(Shape, "the shape {old:?} cannot be resized to {shape:?}: the number of axes stays");
             }
-            let limits: Vec<Option<usize>> = match max {
-                Some(max) => max,
-                None if shape == old => return Ok(()),
-                None => {
-                    return Err(crate::error::error!(Shape, "the dataset was made without a maxshape and keeps its shape {old:?}")
-                        .remedy("create it with .maxshape(..) to make it resizable"));
-                }
-            };
-            if let Some(axis) = (0..shape.len()).find(|k| limits[*k].is_some_and(|m| shape[*k] > m)) {
-                bail!(Shape, "axis {axis} cannot grow to {}: its maxshape is {}", shape[axis], limits[axis].unwrap_or(0));
+            if shape == old {
+                return Ok(());
             }
+            check_growth(self.max_extent()?.as_deref(), &old, shape)?;
             self.set_extent(shape)
         };
-        resize().context(&self.name(), "resize the dataset")
+        resize().with_context(|| (self.name(), "resize the dataset"))
     }
 
     /// Grows axis 0 and writes the data there; the data have the dataset's other axes, with or without axis 0 (one row).
     ///
     /// # Errors
-    /// As [`resize`](DatasetExt::resize) and [`write`](DatasetExt::write); the length is restored if the write fails.
+    /// As [`resize`](DatasetExt::resize) and [`write`](DatasetExt::write); the length stays if it fails.
     fn append(&self, data: impl IntoArray) -> Result<()> {
         let append = || {
-            let data = data.into_array()?;
+            let mut data = data.into_array()?;
             let mut shape = self.shape()?;
             let Some(&old) = shape.first() else { bail!(Shape, "a scalar dataset cannot grow") };
+            if data.is_null() {
+                bail!(Shape, "a null array has no rows to append");
+            }
             let rows = match data.shape() {
                 s if s == &shape[1..] => 1,
                 s if s.len() == shape.len() && s[1..] == shape[1..] => s[0],
                 s => bail!(Shape, "data of shape {s:?} cannot be appended to a dataset of shape {shape:?}"),
             };
-            let before = shape.clone();
-            shape[0] = old + rows;
-            self.resize(&shape)?;
-            let item = crate::selection::Item::Range { start: Some(old as i64), stop: None, step: 1 };
-            let mut wanted = shape.clone();
-            wanted[0] = rows;
-            self.write_slice(item, data.reshape(&wanted)?).inspect_err(|_| {
-                let _ = self.set_extent(&before);
-            })
+            let Some(end) = old.checked_add(rows) else { bail!(Shape, "axis 0 cannot grow past the address space") };
+            let mut grown = shape.clone();
+            grown[0] = end;
+            check_growth(self.max_extent()?.as_deref(), &shape, &grown)?;
+            let dtype = self.dtype()?;
+            if !data.dtype().same_values(&dtype) {
+                data = data.astype(&dtype, Cast::Exact)?;
+            }
+            data.check_storable()?;
+            shape[0] = rows;
+            if data.shape() != shape {
+                data = data.reshape(&shape)?;
+            }
+            self.append_rows(&data)
         };
-        append().context(&self.name(), "append to the dataset")
+        append().with_context(|| (self.name(), "append to the dataset"))
     }
 }
 
 impl<D: Dataset + ?Sized> DatasetExt for D {}
+
+/// Checks that a dataset can change its shape; both have the same number of axes.
+fn check_growth(limits: Option<&[Option<usize>]>, old: &[usize], new: &[usize]) -> Result<()> {
+    let Some(limits) = limits else {
+        return Err(crate::error::error!(Shape, "the dataset was made without a maxshape and keeps its shape {old:?}")
+            .remedy("create it with .maxshape(..) to make it resizable"));
+    };
+    for (axis, (n, limit)) in new.iter().zip(limits).enumerate() {
+        if let Some(limit) = limit
+            && n > limit
+        {
+            bail!(Shape, "axis {axis} cannot grow to {n}: its maxshape is {limit}");
+        }
+    }
+    Ok(())
+}

@@ -13,6 +13,7 @@ use crate::error::{Context, Error, ErrorKind, Result, bail, error};
 use crate::path;
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A group of any backend. A handle: cheap to clone, and never stale.
 pub type GroupRef = Arc<dyn Group>;
@@ -27,6 +28,12 @@ pub struct ObjectId {
     pub tree: u64,
     /// The object within it.
     pub object: u64,
+}
+
+/// A number for a tree that is being opened, which no other open tree of the process has, for [`ObjectId::tree`].
+pub(crate) fn fresh_tree_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// What groups, datasets and committed types have in common. Implemented by backends.
@@ -176,7 +183,7 @@ pub trait Group: Object {
     fn unlink(&self, name: &str) -> Result<bool>;
 
     /// Moves a name, with whatever it is, to another group of the same tree. `AlreadyExists` if the new name is taken, `NotFound` if
-    /// the old one is not there. Handles and references stay valid.
+    /// the old one is not there. Handles and references stay valid. Where the order is tracked, the moved name is the newest.
     fn move_child(&self, name: &str, to: &dyn Group, new_name: &str) -> Result<()>;
 
     /// Hands what was written to the operating system.
@@ -197,11 +204,11 @@ pub trait Group: Object {
         Ok(self.child_names()?.len())
     }
 
-    /// Refuses to make or open an object, for typed containers with a policy on names.
+    /// Refuses to make or open an object, for typed containers with a policy on names. The path is put together only when asked for.
     ///
     /// # Errors
     /// `NotAllowed`.
-    fn check_allowed(&self, _path: &str, _dataset: bool) -> Result<()> {
+    fn check_allowed(&self, _path: &dyn Fn() -> String, _dataset: bool) -> Result<()> {
         Ok(())
     }
 }
@@ -228,7 +235,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `NotFound` (also for a link that leads nowhere), `InvalidName`, `Corrupt`.
     fn get(&self, name: &str) -> Result<Node> {
-        resolve::open(self.as_group(), name).context(&path::join(&self.name(), name), "open the object")
+        resolve::open(self.as_group(), name).with_context(|| (path::join(&self.name(), name), "open the object"))
     }
 
     /// Opens the group at a path.
@@ -236,7 +243,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `NotFound`, or `NotAGroup`.
     fn group(&self, name: &str) -> Result<GroupRef> {
-        self.get(name)?.into_group().context(&path::join(&self.name(), name), "open the group")
+        self.get(name)?.into_group().with_context(|| (path::join(&self.name(), name), "open the group"))
     }
 
     /// Opens the dataset at a path.
@@ -244,7 +251,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `NotFound`, or `NotADataset`.
     fn dataset(&self, name: &str) -> Result<DatasetRef> {
-        self.get(name)?.into_dataset().context(&path::join(&self.name(), name), "open the dataset")
+        self.get(name)?.into_dataset().with_context(|| (path::join(&self.name(), name), "open the dataset"))
     }
 
     /// True if a path leads to an object. A link that leads nowhere does not.
@@ -268,7 +275,7 @@ pub trait GroupExt: Group {
             let (parent, last) = resolve::parent(self.as_group(), name)?;
             parent.child_link(last)?.ok_or_else(|| error!(NotFound, "there is no '{last}'"))
         };
-        find().context(&path::join(&self.name(), name), "look up the link")
+        find().with_context(|| (path::join(&self.name(), name), "look up the link"))
     }
 
     /// The names of the direct children: in the order in which they were made if the group tracks it, else sorted by code point.
@@ -276,7 +283,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `Closed`, `Corrupt`.
     fn keys(&self) -> Result<Vec<String>> {
-        self.child_names().context(&self.name(), "list the group")
+        self.child_names().with_context(|| (self.name(), "list the group"))
     }
 
     /// The number of direct children.
@@ -284,7 +291,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `Closed`, `Corrupt`.
     fn len(&self) -> Result<usize> {
-        self.child_count().context(&self.name(), "list the group")
+        self.child_count().with_context(|| (self.name(), "list the group"))
     }
 
     /// True if there are no children.
@@ -344,7 +351,7 @@ pub trait GroupExt: Group {
             let (parent, last) = resolve::new_parent(self.as_group(), name, false)?;
             parent.new_group(&last, spec)
         };
-        create().context(&path::join(&self.name(), name), "create the group")
+        create().with_context(|| (path::join(&self.name(), name), "create the group"))
     }
 
     /// Opens the group at a path, or makes it.
@@ -393,7 +400,7 @@ pub trait GroupExt: Group {
             let (parent, last) = resolve::new_parent(self.as_group(), name, false)?;
             parent.new_datatype(&last, dtype)
         };
-        create().context(&path::join(&self.name(), name), "commit the datatype")
+        create().with_context(|| (path::join(&self.name(), name), "commit the datatype"))
     }
 
     /// Gives an object of this tree one more name.
@@ -441,7 +448,7 @@ pub trait GroupExt: Group {
             let (parent, last) = resolve::new_parent(self.as_group(), name, false)?;
             parent.new_link(&last, link.clone())
         };
-        create().context(&path::join(&self.name(), name), "create the link")
+        create().with_context(|| (path::join(&self.name(), name), "create the link"))
     }
 
     /// Removes a name. The object goes with its last name and its last handle.
@@ -456,7 +463,7 @@ pub trait GroupExt: Group {
                 false => Err(error!(NotFound, "there is no '{last}'")),
             }
         };
-        delete().context(&path::join(&self.name(), name), "delete the object")
+        delete().with_context(|| (path::join(&self.name(), name), "delete the object"))
     }
 
     /// Renames or moves an object within its tree; groups on the way to the new name are made. Handles and references stay valid. To its
@@ -491,7 +498,7 @@ pub trait GroupExt: Group {
             let (to, new_last) = resolve::new_parent(self.as_group(), new_name, false)?;
             from.move_child(last, &*to, &new_last)
         };
-        rename().context(&path::join(&self.name(), name), &format!("rename the object to '{new_name}'"))
+        rename().with_context(|| (path::join(&self.name(), name), format!("rename the object to '{new_name}'")))
     }
 
     /// Calls the function for every object below, with its path relative to this group, once per object: groups before what is in them,
@@ -511,7 +518,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `Io`; the handle refuses further writes then.
     fn flush(&self) -> Result<()> {
-        self.flush_tree().context(&self.name(), "flush the file")
+        self.flush_tree().with_context(|| (self.name(), "flush the file"))
     }
 }
 

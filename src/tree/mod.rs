@@ -23,6 +23,7 @@ pub use builder::DatasetBuilder;
 pub use dataset::{Dataset, DatasetExt, DatasetRef};
 pub use diff::{DiffOptions, DiffReport, Difference, diff, diff_with};
 pub use dump::{DumpOptions, dump, dump_with};
+pub(crate) use group::fresh_tree_id;
 pub use group::{Datatype, DatatypeRef, Group, GroupExt, GroupRef, Node, Object, ObjectId};
 pub use link::{Link, NewLink};
 pub use print::{PrintOptions, layout_text, print_tree, print_tree_with, shape_text, short_value, visible};

@@ -25,9 +25,11 @@ pub(crate) fn open_single(group: &dyn Group, name: &str) -> Result<Node> {
 }
 
 fn open_at(group: &dyn Group, name: &str, links: &mut usize) -> Result<Node> {
-    let start = if path::is_absolute(name) { group.root()? } else { group.to_ref() };
-    let mut node = Node::Group(start);
-    for part in path::parts(name) {
+    let root = if path::is_absolute(name) { Some(group.root()?) } else { None };
+    let mut parts = path::parts(name);
+    let Some(first) = parts.next() else { return Ok(Node::Group(root.unwrap_or_else(|| group.to_ref()))) };
+    let mut node = step(root.as_deref().unwrap_or(group), first, links)?;
+    for part in parts {
         let Node::Group(here) = &node else {
             return Err(error!(NotFound, "there is no '{part}' below '{}', which is a {}", node.name(), node.kind()));
         };
@@ -124,7 +126,7 @@ pub(crate) fn new_parent(group: &dyn Group, name: &str, dataset: bool) -> Result
                 for part in &parts[at..] {
                     path::check_new_name(part)?;
                 }
-                let full = path::join(&here.name(), &format!("{}/{last}", parts[at..].join("/")));
+                let full = || path::join(&here.name(), &format!("{}/{last}", parts[at..].join("/")));
                 here.check_allowed(&full, dataset)?;
                 for part in &parts[at..] {
                     here = here.new_group(part, &Default::default())?;
@@ -133,7 +135,7 @@ pub(crate) fn new_parent(group: &dyn Group, name: &str, dataset: bool) -> Result
             }
         }
     }
-    here.check_allowed(&path::join(&here.name(), last), dataset)?;
+    here.check_allowed(&|| path::join(&here.name(), last), dataset)?;
     if here.child_link(last)?.is_some() {
         let there = here.open_child(last)?.map_or("link", |n| n.kind());
         return Err(error!(AlreadyExists, "'{}' exists already, as a {there}", path::join(&here.name(), last))
@@ -145,13 +147,14 @@ pub(crate) fn new_parent(group: &dyn Group, name: &str, dataset: bool) -> Result
 /// Calls the function once for each object below the group, depth first, names in code-point order.
 pub(crate) fn visit<R>(group: &dyn Group, f: &mut dyn FnMut(&str, &Node) -> Result<Option<R>>) -> Result<Option<R>> {
     let mut seen = HashSet::from([group.id()?]);
-    // Each entry: a group, its path, the names still to visit (last first). A stack, so that no depth of nesting is too deep.
+    // Each entry: a group, the length of its path, the names still to visit (last first). A stack, so that no depth is too deep.
     let sorted = |group: &dyn Group| -> Result<Vec<String>> {
         let mut names = group.keys()?;
         names.sort_unstable_by(|a, b| b.cmp(a));
         Ok(names)
     };
-    let mut stack = vec![(group.to_ref(), String::new(), sorted(group)?)];
+    let mut path = String::new();
+    let mut stack = vec![(group.to_ref(), 0, sorted(group)?)];
     while let Some((here, base, names)) = stack.last_mut() {
         let Some(name) = names.pop() else {
             stack.pop();
@@ -161,13 +164,17 @@ pub(crate) fn visit<R>(group: &dyn Group, f: &mut dyn FnMut(&str, &Node) -> Resu
         if !seen.insert(node.object().id()?) {
             continue;
         }
-        let full = if base.is_empty() { name } else { format!("{base}/{name}") };
-        if let Some(found) = f(&full, &node)? {
+        path.truncate(*base);
+        if !path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(&name);
+        if let Some(found) = f(&path, &node)? {
             return Ok(Some(found));
         }
         if let Node::Group(child) = node {
             let names = sorted(&*child)?;
-            stack.push((child, full, names));
+            stack.push((child, path.len(), names));
         }
     }
     Ok(None)

@@ -1,0 +1,208 @@
+//! What a tree in memory is made of: nodes, and the links that give them names.
+//!
+//! A group owns its links, a link owns its node; the way back up is weak. So an object lives as long as a name leads to it or a handle
+//! holds it. (Hard links can close circles; [`collect`](super::collect) frees those.)
+
+use super::table::NameTable;
+use crate::array::AnyArray;
+use crate::dtype::DType;
+use crate::tree::{Fill, Filter, Layout};
+use parking_lot::{Mutex, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+/// The children of a group.
+pub(super) type Children = NameTable<Child>;
+
+/// What a name of a group is.
+#[derive(Debug)]
+pub(super) enum Child {
+    Hard(Arc<Link>),
+    Soft(Box<str>),
+    /// The file and the path there.
+    External(Box<(String, String)>),
+}
+
+/// A hard link: one name of a node.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) node: Arc<Node>,
+    place: Mutex<Place>,
+}
+
+/// Where a link is: the group and the name. A link that was removed has no group.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) parent: Weak<Node>,
+    pub(super) name: Arc<str>,
+}
+
+impl Link {
+    /// A link that is in no group.
+    pub(super) fn loose(node: Arc<Node>) -> Arc<Self> {
+        Arc::new(Self { node, place: Mutex::new(Place { parent: Weak::new(), name: Arc::default() }) })
+    }
+
+    /// The link of a new node.
+    pub(super) fn first(node: Arc<Node>, parent: &Arc<Node>, name: Arc<str>) -> Arc<Self> {
+        let link = Arc::new(Self { node, place: Mutex::new(Place { parent: Arc::downgrade(parent), name }) });
+        link.node.links.lock().push(Arc::downgrade(&link));
+        link
+    }
+
+    /// One more link of a node that is there already.
+    pub(super) fn another(node: Arc<Node>, parent: &Arc<Node>, name: Arc<str>) -> Arc<Self> {
+        node.relinked.store(true, Ordering::Release);
+        node.links.lock().prune();
+        Self::first(node, parent, name)
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place.lock().clone()
+    }
+
+    /// Puts the link somewhere else.
+    pub(super) fn move_to(&self, parent: &Arc<Node>, name: Arc<str>) {
+        *self.place.lock() = Place { parent: Arc::downgrade(parent), name };
+    }
+
+    /// Takes the link out of its group for good.
+    pub(super) fn detach(self: &Arc<Self>) {
+        self.place.lock().parent = Weak::new();
+        self.node.links.lock().remove(self);
+    }
+}
+
+/// The links that lead to a node, oldest first. Nearly always there is one.
+#[derive(Debug, Default)]
+pub(super) struct InLinks {
+    first: Weak<Link>,
+    more: Vec<Weak<Link>>,
+}
+
+impl InLinks {
+    fn push(&mut self, link: Weak<Link>) {
+        if self.first.strong_count() == 0 && self.more.is_empty() {
+            self.first = link;
+        } else {
+            self.more.push(link);
+        }
+    }
+
+    fn remove(&mut self, link: &Arc<Link>) {
+        let is = |l: &Weak<Link>| std::ptr::eq(l.as_ptr(), Arc::as_ptr(link));
+        if is(&self.first) {
+            self.first = if self.more.is_empty() { Weak::new() } else { self.more.remove(0) };
+        } else {
+            self.more.retain(|l| !is(l));
+        }
+    }
+
+    /// Forgets the links that are gone.
+    fn prune(&mut self) {
+        self.more.retain(|l| l.strong_count() > 0);
+        if self.first.strong_count() == 0 && !self.more.is_empty() {
+            self.first = self.more.remove(0);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Arc<Link>> {
+        std::iter::once(&self.first).chain(&self.more).filter_map(Weak::upgrade)
+    }
+}
+
+/// An object: a group, a dataset or a committed type.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// A number that no other node of any tree has.
+    pub(super) id: u64,
+    pub(super) track_order: bool,
+    /// True once a second link was made to it, or it was made part of a second tree.
+    pub(super) relinked: AtomicBool,
+    links: Mutex<InLinks>,
+    /// Absent while there are none.
+    pub(super) attrs: RwLock<Option<Box<NameTable<AnyArray>>>>,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Group(RwLock<Children>),
+    Dataset(RwLock<Stored>),
+    Datatype(DType),
+}
+
+/// The content of a dataset.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) array: AnyArray,
+    /// Absent while it is as usual, which saves its room in most datasets.
+    pub(super) properties: Option<Box<Properties>>,
+}
+
+/// What a dataset has beyond its elements.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Properties {
+    pub(super) maxshape: Option<Vec<Option<usize>>>,
+    pub(super) layout: Layout,
+    pub(super) filters: Vec<Filter>,
+    pub(super) fill: Fill,
+}
+
+impl Node {
+    pub(super) fn new(kind: Kind, track_order: bool) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            track_order,
+            relinked: AtomicBool::new(false),
+            links: Mutex::default(),
+            attrs: RwLock::new(None),
+            kind,
+        })
+    }
+
+    pub(super) fn group(track_order: bool) -> Arc<Self> {
+        Self::new(Kind::Group(RwLock::new(NameTable::new(track_order))), track_order)
+    }
+
+    /// The children, if it is a group.
+    pub(super) fn children(&self) -> Option<&RwLock<Children>> {
+        match &self.kind {
+            Kind::Group(children) => Some(children),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_relinked(&self) -> bool {
+        self.relinked.load(Ordering::Acquire)
+    }
+
+    /// The links that lead here, oldest first.
+    pub(super) fn in_links(&self) -> Vec<Arc<Link>> {
+        self.links.lock().iter().collect()
+    }
+
+    /// The oldest link that leads here.
+    pub(super) fn oldest_link(&self) -> Option<Arc<Link>> {
+        self.links.lock().iter().next()
+    }
+}
+
+impl Drop for Node {
+    /// Takes the nodes below apart one by one, so that no depth of nesting is too deep for the stack.
+    fn drop(&mut self) {
+        let Kind::Group(children) = &mut self.kind else { return };
+        let mut rest: Vec<Child> = children.get_mut().take_values().collect();
+        while let Some(child) = rest.pop() {
+            let Child::Hard(link) = child else { continue };
+            // Only the last owner gets a value here.
+            let Some(Link { node, .. }) = Arc::into_inner(link) else { continue };
+            if let Some(mut node) = Arc::into_inner(node)
+                && let Kind::Group(children) = &mut node.kind
+            {
+                rest.extend(children.get_mut().take_values());
+            }
+        }
+    }
+}
