@@ -259,7 +259,7 @@ impl<'a> Engine<'_, 'a> {
             self.report.links += 1;
             return Ok(None);
         }
-        to.check_allowed(&path::join(&to.name(), name), !matches!(node, Node::Group(_)))?;
+        to.check_allowed(&|| path::join(&to.name(), name), !matches!(node, Node::Group(_)))?;
         self.seen.insert(id, full.to_owned());
         self.remember(full);
         match &node {
