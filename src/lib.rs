@@ -20,6 +20,7 @@ pub use array::{AnyArray, Element};
 pub use dtype::{Cast, DType};
 pub use error::{Error, ErrorKind, Result};
 pub use memory::{MemAttrs, MemDataset, MemDatasetCommon, MemDatatype, MemGroup};
+pub use publish::lock_file;
 pub use selection::Selection;
 pub use tree::{Filter, Mode, ObjectRef, RegionRef};
 
