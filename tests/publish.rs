@@ -429,7 +429,8 @@ fn the_steps_come_in_their_order() {
     let fs_ = FaultFileSystem::new();
     let tree = dir.path().join("tree");
     lock_file(&tree).directory().file_system(fs_.clone()).publish(|tmp| write_tree(tmp, "x")).unwrap();
-    let synced: Vec<_> = fs_.calls().into_iter().filter(|c| matches!(c.operation, Operation::Sync | Operation::SyncDir)).map(|c| c.path).collect();
+    let synced: Vec<_> =
+        fs_.calls().into_iter().filter(|c| matches!(c.operation, Operation::Sync | Operation::SyncDir)).map(|c| c.path).collect();
     let t = dir.path().join(".tree");
     let (files, directories) = synced.split_at(2);
     assert!(files.contains(&t.join("one")) && files.contains(&t.join("sub/two")), "{synced:?}");
@@ -446,8 +447,7 @@ fn write_tree(path: &Path, text: &str) -> Result<()> {
 
 // Faults: every call fails in turn.
 
-const FAULTS: [Fault; 7] =
-    [Fault::Io, Fault::NoSpace, Fault::FillsUp, Fault::Interrupted, Fault::Short, Fault::Denied, Fault::Crash];
+const FAULTS: [Fault; 7] = [Fault::Io, Fault::NoSpace, Fault::FillsUp, Fault::Interrupted, Fault::Short, Fault::Denied, Fault::Crash];
 
 /// What is at the target: "old", "new", or nothing; a directory must be whole.
 fn content(target: &Path) -> Option<String> {
@@ -496,7 +496,10 @@ fn fail_each_call(directory: bool, exchange: bool, old: bool, commits: bool, fau
             let published = result.as_ref().unwrap_err().to_string().contains("was published") || after.as_deref() == Some("new");
             assert_eq!(published, after.as_deref() == Some("new"), "{what}");
         }
-        if !commits && let Err(e) = &result && e.kind() != ErrorKind::Cancelled {
+        if !commits
+            && let Err(e) = &result
+            && e.kind() != ErrorKind::Cancelled
+        {
             assert!(faulty.calls().iter().any(|c| c.failed), "{what}: {e}");
         }
         if matches!(fault, Fault::Interrupted | Fault::Short) && commits {
@@ -573,7 +576,8 @@ fn lock_files_that_dead_owners_left() {
     let dir = dir();
     let target = dir.path().join("a");
     let lock = dir.path().join(".a.lock");
-    let name = |pid: u32, host: &str| format!("memh5 lock\nhost {host}\npid {pid}\nstarted 1\nprogram p\nsince 2026-01-01T00:00:00Z\nend\n");
+    let name =
+        |pid: u32, host: &str| format!("memh5 lock\nhost {host}\npid {pid}\nstarted 1\nprogram p\nsince 2026-01-01T00:00:00Z\nend\n");
     let cases = [
         ("empty", String::new()),
         ("part of a name", "memh5 lo".into()),

@@ -13,16 +13,19 @@ pub(super) fn prepare(guard: &LockFile, verify: impl FnOnce(&Path) -> Result<()>
     let (fs, names) = (&*guard.file_system, &guard.names);
     let tmp = &names.tmpfile;
     let info = stat(fs, tmp).map_err(|e| Error::io(e, tmp))?.ok_or_else(|| {
-        error!(NotFound, "nothing was written to the temporary \"{}\"", tmp.display()).remedy("write to the path that tmpfile() gives, then commit")
+        error!(NotFound, "nothing was written to the temporary \"{}\"", tmp.display())
+            .remedy("write to the path that tmpfile() gives, then commit")
     })?;
     if !matches!(info.kind, FileKind::File | FileKind::Directory) {
         return Err(error!(InvalidArgument, "the temporary \"{}\" is neither a regular file nor a directory", tmp.display()));
     }
     if let Some(old) = check_kind(fs, names, info.kind)? {
-        retry(|| fs.set_permissions(tmp, &old)).map_err(|e| Error::io(e, tmp).remedy("the permissions of the old file could not be kept"))?;
+        retry(|| fs.set_permissions(tmp, &old))
+            .map_err(|e| Error::io(e, tmp).remedy("the permissions of the old file could not be kept"))?;
     }
     if guard.durability == Durability::Full {
-        sync_all(fs, tmp, info.kind).map_err(|(path, e)| Error::io(e, path).remedy("the new content may not be on the disk; the old content stays"))?;
+        sync_all(fs, tmp, info.kind)
+            .map_err(|(path, e)| Error::io(e, path).remedy("the new content may not be on the disk; the old content stays"))?;
     }
     verify(tmp)
 }
@@ -39,9 +42,8 @@ pub(super) fn replace(guard: &mut LockFile) -> Result<()> {
     // What has the temporary's name from now on is the old directory, which nobody wants to keep.
     guard.preserve = false;
     if guard.durability == Durability::Full {
-        retry(|| fs.sync_dir(&names.dir)).map_err(|e| {
-            fail(e).remedy("the new content is in place, but a power failure might bring back the old")
-        })?;
+        retry(|| fs.sync_dir(&names.dir))
+            .map_err(|e| fail(e).remedy("the new content is in place, but a power failure might bring back the old"))?;
     }
     // The old directory, if there was one, has one of these names.
     let mut rubbish = vec![];
@@ -53,7 +55,10 @@ pub(super) fn replace(guard: &mut LockFile) -> Result<()> {
     }
     for old in rubbish {
         remove(fs, old).map_err(|e| {
-            fail(e).remedy(format!("the directory was published, but the old one at \"{}\" is still there; the next writer will remove it", old.display()))
+            fail(e).remedy(format!(
+                "the directory was published, but the old one at \"{}\" is still there; the next writer will remove it",
+                old.display()
+            ))
         })?;
     }
     guard.set_aside = false;
@@ -95,14 +100,11 @@ pub(super) fn check_kind(fs: &dyn FileSystem, names: &Names, new: FileKind) -> R
     let old = stat(fs, &names.target).map_err(|e| Error::io(e, &names.target))?;
     let word = |kind| if kind == FileKind::Directory { "directory" } else { "file" };
     match old {
-        Some(old) if old.kind != new => Err(error!(
-            AlreadyExists,
-            "the target is a {}, which a {} cannot replace",
-            word(old.kind),
-            word(new)
-        )
-        .in_file(&names.target)
-        .remedy("choose another name, or move it away")),
+        Some(old) if old.kind != new => {
+            Err(error!(AlreadyExists, "the target is a {}, which a {} cannot replace", word(old.kind), word(new))
+                .in_file(&names.target)
+                .remedy("choose another name, or move it away"))
+        }
         other => Ok(other),
     }
 }

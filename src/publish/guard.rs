@@ -158,11 +158,7 @@ impl LockFileBuilder {
     ///
     /// # Errors
     /// As [`publish`](Self::publish), and the error of the second closure.
-    pub fn publish_verified<T>(
-        mut self,
-        write: impl FnOnce(&Path) -> Result<T>,
-        verify: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<T> {
+    pub fn publish_verified<T>(mut self, write: impl FnOnce(&Path) -> Result<T>, verify: impl FnOnce(&Path) -> Result<()>) -> Result<T> {
         self.expected = self.expected.or(Some(FileKind::File));
         let guard = self.acquire()?;
         let out = write(guard.tmpfile())?;
@@ -224,11 +220,7 @@ impl LockFile {
 
     /// Commits by agreement: `agree` is asked before the rename and after all is done, and what it returns counts. With several
     /// ranks it makes the failure of one the failure of all; a rank without the guard calls it at the same two places.
-    pub(crate) fn commit_with(
-        mut self,
-        verify: impl FnOnce(&Path) -> Result<()>,
-        agree: &dyn Fn(Result<()>) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn commit_with(mut self, verify: impl FnOnce(&Path) -> Result<()>, agree: &dyn Fn(Result<()>) -> Result<()>) -> Result<()> {
         let target = self.names.target.clone();
         let place = |e: Error| e.in_file(&target).during("publish the file");
         let prepared = self.check_lock().and_then(|()| commit::prepare(&self, verify));

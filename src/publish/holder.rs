@@ -33,7 +33,13 @@ impl Holder {
     pub fn to_text(&self) -> String {
         let clean = |s: &str| s.chars().filter(|c| !c.is_control()).take(200).collect::<String>();
         let started = self.started.map_or(String::new(), |s| format!("started {s}\n"));
-        format!("{MAGIC}host {}\npid {}\n{started}program {}\nsince {}\nend\n", clean(&self.host), self.pid, clean(&self.program), self.since)
+        format!(
+            "{MAGIC}host {}\npid {}\n{started}program {}\nsince {}\nend\n",
+            clean(&self.host),
+            self.pid,
+            clean(&self.program),
+            self.since
+        )
     }
 
     /// Reads what [`to_text`](Self::to_text) wrote; `None` if it is not all there.

@@ -39,7 +39,9 @@ enum Attempt {
     /// Somebody else has it; this describes who.
     Busy(String),
     /// The lock file changed under our hands: try again at once. True if a dead owner's file was taken away.
-    Again { stale: bool },
+    Again {
+        stale: bool,
+    },
 }
 
 impl Lock {

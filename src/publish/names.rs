@@ -33,7 +33,9 @@ impl Names {
             match retry(|| fs.info(&target)) {
                 Ok(info) if info.kind == FileKind::Symlink => {}
                 Ok(info) if info.kind == FileKind::Other => {
-                    return Err(error!(InvalidArgument, "the target is a device, a pipe or a socket, which no file can replace").in_file(path));
+                    return Err(
+                        error!(InvalidArgument, "the target is a device, a pipe or a socket, which no file can replace").in_file(path)
+                    );
                 }
                 Ok(_) => break,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => break,
@@ -75,19 +77,20 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 pub(super) fn explain(e: io::Error, target: &Path, beside: &Path) -> Error {
     let dir = beside.parent().unwrap_or(beside).display();
     match e.kind() {
-        io::ErrorKind::NotFound => {
-            Error::io(e, target).remedy(format!("the directory \"{dir}\" is not there; create it first"))
-        }
+        io::ErrorKind::NotFound => Error::io(e, target).remedy(format!("the directory \"{dir}\" is not there; create it first")),
         io::ErrorKind::NotADirectory => Error::io(e, target).remedy(format!("\"{dir}\" is not a directory")),
         io::ErrorKind::PermissionDenied => {
             Error::io(e, target).remedy(format!("a new file must be made beside the target: write permission in \"{dir}\" is needed"))
         }
         io::ErrorKind::InvalidFilename => {
             let length = target.file_name().map_or(0, |n| n.as_encoded_bytes().len());
-            error!(InvalidArgument, "the name of the file is too long: its {length} bytes leave no room for the '.' and '.lock' of the lock beside it")
-                .in_file(target)
-                .because(e)
-                .remedy("choose a name of at most 249 bytes")
+            error!(
+                InvalidArgument,
+                "the name of the file is too long: its {length} bytes leave no room for the '.' and '.lock' of the lock beside it"
+            )
+            .in_file(target)
+            .because(e)
+            .remedy("choose a name of at most 249 bytes")
         }
         _ => Error::io(e, target),
     }
