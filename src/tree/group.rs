@@ -360,7 +360,10 @@ pub trait GroupExt: Group {
     /// `NotAGroup` if something else is there.
     fn require_group(&self, name: &str) -> Result<GroupRef> {
         match self.group(name) {
-            Err(e) if e.is_not_found() => self.create_group(name),
+            Err(e) if e.is_not_found() => self.create_group(name).or_else(|e| match e.kind() {
+                ErrorKind::AlreadyExists => self.group(name).or(Err(e)), // somebody else has made it meanwhile
+                _ => Err(e),
+            }),
             other => other,
         }
     }
@@ -482,6 +485,10 @@ pub trait GroupExt: Group {
                 && to.id()? == from.id()?
             {
                 return Ok(()); // its own name, as h5py has it
+            }
+            path::check_lookup(new_name)?;
+            if let Some((_, new_last)) = path::split_last(new_name) {
+                path::check_new_name(new_last)?;
             }
             if let Some(Node::Group(moved)) = from.open_child(last)? {
                 let (moved, mut above) = (moved.id()?, resolve::deepest(self.as_group(), new_name)?);

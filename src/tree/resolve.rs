@@ -2,7 +2,7 @@
 
 use super::group::{Group, GroupExt, GroupRef, Node};
 use super::link::Link;
-use crate::error::{Result, bail, error};
+use crate::error::{ErrorKind, Result, bail, error};
 use crate::path;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -129,7 +129,11 @@ pub(crate) fn new_parent(group: &dyn Group, name: &str, dataset: bool) -> Result
                 let full = || path::join(&here.name(), &format!("{}/{last}", parts[at..].join("/")));
                 here.check_allowed(&full, dataset)?;
                 for part in &parts[at..] {
-                    here = here.new_group(part, &Default::default())?;
+                    here = match here.new_group(part, &Default::default()) {
+                        // Somebody else has made it meanwhile.
+                        Err(e) if e.kind() == ErrorKind::AlreadyExists => step(&*here, part, &mut 0)?.into_group()?,
+                        made => made?,
+                    };
                 }
                 return Ok((here, last.to_owned()));
             }

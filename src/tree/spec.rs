@@ -349,6 +349,9 @@ impl DatasetSpec {
                 value.shape()
             );
         }
+        if let Fill::Value(value) = &self.fill {
+            value.check_storable()?;
+        }
         Ok(())
     }
 }
