@@ -17,6 +17,7 @@ mod pattern;
 mod references;
 mod report;
 mod ro_dict;
+mod save;
 mod strings;
 mod transfer;
 

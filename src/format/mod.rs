@@ -4,7 +4,7 @@
 pub mod hdf5;
 
 use crate::error::{Error, Result, error};
-use crate::tree::{GroupRef, GroupSpec, Location, Mode};
+use crate::tree::{DatasetExt, GroupRef, GroupSpec, Location, Mode, Node};
 use std::path::{Path, PathBuf};
 
 /// A format: recognises, opens and creates a root group at a path.
@@ -34,6 +34,26 @@ pub trait Format: Send + Sync + std::fmt::Debug {
     /// As [`open`](Format::open).
     fn open_with(&self, path: &Path, mode: Mode, _root: &GroupSpec) -> Result<GroupRef> {
         self.open(path, mode)
+    }
+
+    /// Looks whether a file that was just written holds together: it opens, and every object in it is found and tells what it is. Elements
+    /// are not read. Called before a file is published.
+    ///
+    /// # Errors
+    /// `Corrupt`, or what opening and reading meet.
+    fn verify(&self, path: &Path) -> Result<()> {
+        let root = self.open(path, Mode::Read)?;
+        let walked = root.visit(|_, node| {
+            if let Node::Dataset(dataset) = node {
+                dataset.shape()?;
+                dataset.dtype()?;
+            }
+            node.attrs().attr_count()?;
+            Ok(None::<()>)
+        });
+        let closed = root.close_tree();
+        walked?;
+        closed
     }
 }
 

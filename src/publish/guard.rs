@@ -74,6 +74,11 @@ pub struct LockFileBuilder {
 }
 
 impl LockFileBuilder {
+    /// The path that was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Keeps the temporary if the work is not committed, to look at. The next writer that preserves replaces a kept file; a kept
     /// directory must be moved away first.
     pub fn preserve(mut self, preserve: bool) -> Self {

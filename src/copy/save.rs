@@ -1,0 +1,97 @@
+//! Whole trees into files and back: a save is a copy into a temporary that is then published.
+
+use super::options::DeepCopy;
+use super::report::CopyReport;
+use crate::error::Result;
+use crate::format::{self, Format};
+use crate::memory::MemGroup;
+use crate::publish::{LockFileBuilder, lock_file};
+use crate::tree::{Group, Mode};
+use std::path::Path;
+
+impl DeepCopy<'_> {
+    /// Copies everything below a group, and its attributes, into a file, which appears under its name when it is complete.
+    ///
+    /// A file that is there is replaced. It may be the one that the group lives in: handles of the old content keep it. The format is that of
+    /// the file that is there, else the one that the name claims, else HDF5.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run) and [`publish_file`](crate::publish::publish_file): `Locked`, `NotFound`, `Io`. Then the file is what it was.
+    pub fn save(self, from: &dyn Group, path: impl AsRef<Path>) -> Result<CopyReport> {
+        self.save_with(from, lock_file(path))
+    }
+
+    /// As [`save`](Self::save), with the choices of [`lock_file`]: a timeout, durability, what becomes of the temporary after a failure.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_with(self, from: &dyn Group, lock: LockFileBuilder) -> Result<CopyReport> {
+        let format = format::of_path(lock.path())?;
+        lock.publish_verified(|tmp| self.write_file(from, format, tmp), |tmp| format.verify(tmp))
+    }
+
+    fn write_file(self, from: &dyn Group, format: &dyn Format, path: &Path) -> Result<CopyReport> {
+        let to = format.open_with(path, Mode::CreateNew, &from.group_spec()?)?;
+        let copied = self.run(from, &*to);
+        // Closed in any case. What the copy met comes first, for a close after a failed write fails too.
+        let closed = to.close_tree();
+        let report = copied?;
+        closed?;
+        Ok(report)
+    }
+
+    /// Reads everything in a file into a new tree in memory.
+    ///
+    /// # Errors
+    /// As [`format::open`] and [`run`](Self::run).
+    pub fn load(self, path: impl AsRef<Path>) -> Result<(MemGroup, CopyReport)> {
+        let path = path.as_ref();
+        let from = format::open(path, Mode::Read)?;
+        let copied = from.group_spec().and_then(|spec| {
+            let to = if spec.track_order { MemGroup::tracked() } else { MemGroup::new() };
+            let report = self.run(&*from, &to)?;
+            Ok((to, report))
+        });
+        let closed = from.close_tree();
+        let loaded = copied.map_err(|e| e.in_file(path))?;
+        closed?;
+        Ok(loaded)
+    }
+}
+
+impl MemGroup {
+    /// Reads everything in a file into a new tree in memory: caput's `MemGroup.from_file`.
+    ///
+    /// Selections, string conversion and progress are choices of [`DeepCopy::load`].
+    ///
+    /// # Errors
+    /// As [`DeepCopy::load`]: `NotFound`, `Locked`, `Corrupt`, `Io`.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        DeepCopy::new().load(path).map(|(tree, _)| tree)
+    }
+
+    /// Saves this group and everything below it as a file, which appears under its name when it is complete and on the disk: caput's
+    /// `MemGroup.to_file` within its `lock_file`.
+    ///
+    /// A file that is there is replaced, and keeps its permissions. Until then, and whatever fails, it is what it was. Chunks, filters and other
+    /// choices are those of [`DeepCopy::save`].
+    ///
+    #[cfg_attr(feature = "hdf5", doc = "```")]
+    #[cfg_attr(not(feature = "hdf5"), doc = "```ignore")]
+    /// use memh5::{MemGroup, prelude::*};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("night.h5");
+    /// let tree = MemGroup::new();
+    /// tree.create_dataset("night/vis").write(vec![1.0, 2.0])?;
+    /// tree.to_file(&path)?;
+    /// let back = MemGroup::from_file(&path)?;
+    /// assert_eq!(back.dataset("night/vis")?.read::<f64>()?.sum(), 3.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`DeepCopy::save`]: `Locked` with the name of the other writer, `NotFound` if the directory is not there, `Io`.
+    pub fn to_file(&self, path: impl AsRef<Path>) -> Result<CopyReport> {
+        DeepCopy::new().save(self, path)
+    }
+}
