@@ -35,7 +35,7 @@ pub fn mix(version: u64, other: u64) -> MemGroup {
 pub fn version_of(path: &Path) -> Result<u64> {
     let tree = MemGroup::from_file(path)?;
     let version = tree.attrs().get::<u64>("version")?;
-    let report = diff(&tree, &make(version), &DiffOptions::new())?;
+    let report = diff(&tree, &make(version), &DiffOptions::default())?;
     match report.differences.first() {
         None => Ok(version),
         Some(first) => Err(Error::new(ErrorKind::Corrupt, format!("not the whole of version {version}: {first:?}"))),
