@@ -55,7 +55,11 @@ fn fail_each(call: &str, kind: &str, sticky: bool) -> Option<(u64, u64)> {
         match result {
             Ok(()) => {
                 well += u64::from(met);
-                assert_eq!(tree::version_of(&target).unwrap_or_else(|e| panic!("{what}: {e}")), n + 1, "{what}: success is told for what is there");
+                assert_eq!(
+                    tree::version_of(&target).unwrap_or_else(|e| panic!("{what}: {e}")),
+                    n + 1,
+                    "{what}: success is told for what is there"
+                );
             }
             Err(error) => {
                 assert!(met, "{what}: an error without a fault: {error:?}");
