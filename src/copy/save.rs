@@ -26,13 +26,31 @@ impl DeepCopy<'_> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_with(self, from: &dyn Group, lock: LockFileBuilder) -> Result<CopyReport> {
-        let format = format::of_path(lock.path())?;
-        lock.publish_verified(|tmp| self.write_file(from, format, tmp), |tmp| format.verify(tmp))
+        self.save_finished(from, lock, |_| Ok(()))
     }
 
-    fn write_file(self, from: &dyn Group, format: &dyn Format, path: &Path) -> Result<CopyReport> {
+    /// As [`save_with`](Self::save_with), with a last touch on the root group of the file before it is closed, verified and published.
+    pub(crate) fn save_finished(
+        self,
+        from: &dyn Group,
+        lock: LockFileBuilder,
+        finish: impl FnOnce(&dyn Group) -> Result<()>,
+    ) -> Result<CopyReport> {
+        let path = lock.path().to_owned();
+        let format = format::of_path(&path)?;
+        lock.publish_verified(|tmp| self.write_file(from, format, tmp, finish), |tmp| format.verify(tmp))
+            .map_err(|e| e.in_file(path).during("save the tree"))
+    }
+
+    fn write_file(
+        self,
+        from: &dyn Group,
+        format: &dyn Format,
+        path: &Path,
+        finish: impl FnOnce(&dyn Group) -> Result<()>,
+    ) -> Result<CopyReport> {
         let to = format.open_with(path, Mode::CreateNew, &from.group_spec()?)?;
-        let copied = self.run(from, &*to);
+        let copied = self.run(from, &*to).and_then(|report| finish(&*to).map(|()| report));
         // Closed in any case. What the copy met comes first, for a close after a failed write fails too.
         let closed = to.close_tree();
         let report = copied?;
