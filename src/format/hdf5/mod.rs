@@ -1,8 +1,55 @@
-//! HDF5 files.
+//! HDF5 files, through the C library.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `ffi`, `compat` | the door to the C library: ids, the lock, errors, versions |
+//! | `open`, `signature`, `holder` | files by mode, images in memory; what is an HDF5 file; who holds it |
+//! | `file`, `object` | an open file, an open object |
+//! | `group`, `links`, `dataset`, `datatype`, `attributes` | the traits of the tree |
+//! | `types`, `elements` | element types; elements between the library's memory and an array |
+//! | `space`, `plan`, `gather`, `transfer` | selections as calls |
+//! | `refs` | object and region references |
+//! | `props`, `chunks`, `pipeline` | how datasets are made |
+//!
+//! Files are written so that HDF5 1.8 and later read them (object headers of version 2, which take attributes of any size).
+//!
+//! The C library can crash on bytes that were made to harm, or damaged: who opens files of unknown origin does so in a process of
+//! its own, as the command-line tool does.
+
+#![allow(unsafe_code)]
+
+mod attributes;
+mod chunks;
+mod compat;
+mod dataset;
+mod datatype;
+mod elements;
+mod ffi;
+mod file;
+mod gather;
+mod group;
+mod holder;
+mod image;
+mod links;
+mod object;
+mod open;
+mod pipeline;
+mod plan;
+mod props;
+mod refs;
+mod signature;
+mod space;
+mod transfer;
+mod types;
+
+pub use dataset::Hdf5Dataset;
+pub use datatype::Hdf5Datatype;
+pub use group::Hdf5Group;
+pub use open::{Hdf5File, Hdf5Options, LibraryBound};
 
 use super::Format;
-use crate::error::{Result, bail};
-use crate::tree::{GroupRef, Mode};
+use crate::error::Result;
+use crate::tree::{Group, GroupRef, Mode};
 use std::path::Path;
 
 /// The HDF5 format.
@@ -13,13 +60,16 @@ impl Format for Hdf5Format {
     fn name(&self) -> &'static str {
         "hdf5"
     }
+
     fn extensions(&self) -> &'static [&'static str] {
         &[".hdf5", ".h5", ".he5", ".hdf"]
     }
-    fn recognizes(&self, _path: &Path) -> Result<bool> {
-        Ok(false)
+
+    fn recognizes(&self, path: &Path) -> Result<bool> {
+        Ok(path.is_file() && signature::is_there(path)?)
     }
-    fn open(&self, _path: &Path, _mode: Mode) -> Result<GroupRef> {
-        bail!(Unsupported, "not yet")
+
+    fn open(&self, path: &Path, mode: Mode) -> Result<GroupRef> {
+        Ok(Hdf5File::open(path, mode)?.root()?.to_ref())
     }
 }

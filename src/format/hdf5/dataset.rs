@@ -1,0 +1,171 @@
+//! Datasets.
+
+use super::elements::Codec;
+use super::ffi::{Id, h5};
+use super::object::{Handle, object};
+use super::refs::References;
+use super::transfer::{self, Source};
+use super::{pipeline, props, space, types};
+use crate::array::AnyArray;
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::selection::Selection;
+use crate::tree::{Dataset, DatasetSpec};
+use hdf5_sys::h5d::{H5Dflush, H5Dget_space, H5Dget_type, H5Dset_extent};
+use std::sync::{Arc, OnceLock};
+
+/// What never changes about a dataset.
+#[derive(Debug)]
+struct Fixed {
+    type_id: Id,
+    codec: Codec,
+}
+
+/// A dataset of an HDF5 file.
+#[derive(Debug, Clone)]
+pub struct Hdf5Dataset {
+    handle: Handle,
+    fixed: Arc<OnceLock<Fixed>>,
+    chunks: Arc<OnceLock<Option<Vec<usize>>>>,
+}
+
+impl Hdf5Dataset {
+    pub(super) fn new(handle: Handle) -> Self {
+        Self { handle, fixed: Arc::default(), chunks: Arc::default() }
+    }
+
+    /// A dataset that was just made.
+    pub(super) fn made(handle: Handle, type_id: Id, codec: Codec) -> Self {
+        Self { handle, fixed: Arc::new(OnceLock::from(Fixed { type_id, codec })), chunks: Arc::default() }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    fn fixed(&self) -> Result<&Fixed> {
+        if let Some(fixed) = self.fixed.get() {
+            return Ok(fixed);
+        }
+        let type_id = Id::own(h5!(H5Dget_type(self.handle.id()))?);
+        let codec = Codec::new(&types::dtype_of(type_id.get())?);
+        Ok(self.fixed.get_or_init(|| Fixed { type_id, codec }))
+    }
+
+    fn chunks(&self, rank: usize) -> Result<Option<&[usize]>> {
+        if self.chunks.get().is_none() {
+            let chunks = props::chunk_shape(self.handle.creation_list()?.get(), rank)?;
+            let _ = self.chunks.set(chunks);
+        }
+        Ok(self.chunks.get().and_then(|c| c.as_deref()))
+    }
+
+    fn space(&self) -> Result<Id> {
+        Ok(Id::own(h5!(H5Dget_space(self.handle.id()))?))
+    }
+
+    fn shape_now(&self) -> Result<Vec<usize>> {
+        match space::extent(self.space()?.get())? {
+            Some((shape, _)) => Ok(shape),
+            None => bail!(Shape, "a dataset with a null dataspace has no elements"),
+        }
+    }
+
+    /// Calls the function with all that a transfer needs.
+    fn transfer<T>(&self, f: impl FnOnce(&Source<'_>) -> Result<T>) -> Result<T> {
+        let fixed = self.fixed()?;
+        let shape = self.shape_now()?;
+        let refs = References::new(self.handle.file());
+        f(&Source {
+            dataset: self.handle.id(),
+            type_id: fixed.type_id.get(),
+            codec: &fixed.codec,
+            shape: &shape,
+            chunks: self.chunks(shape.len())?,
+            refs: &refs,
+        })
+    }
+}
+
+object!(Hdf5Dataset);
+
+impl Dataset for Hdf5Dataset {
+    fn as_dataset(&self) -> &dyn Dataset {
+        self
+    }
+
+    fn dtype(&self) -> Result<DType> {
+        self.handle.file().reading(|| Ok(self.fixed()?.codec.dtype().clone()))
+    }
+
+    fn extent(&self) -> Result<Option<Vec<usize>>> {
+        self.handle.file().reading(|| Ok(space::extent(self.space()?.get())?.map(|(shape, _)| shape)))
+    }
+
+    fn spec(&self) -> Result<DatasetSpec> {
+        self.handle.file().reading(|| {
+            let fixed = self.fixed()?;
+            let list = self.handle.creation_list()?;
+            let (shape, max) = match space::extent(self.space()?.get())? {
+                Some((shape, max)) => {
+                    let grows = shape.iter().zip(&max).any(|(n, m)| *m != Some(*n));
+                    (Some(shape), grows.then_some(max))
+                }
+                None => (None, None),
+            };
+            let refs = References::new(self.handle.file());
+            let mut spec = DatasetSpec::null(fixed.codec.dtype().clone());
+            spec.layout = props::layout_of(list.get(), shape.as_deref())?;
+            spec.filters = pipeline::read(list.get())?;
+            spec.fill = props::fill_of(list.get(), fixed.type_id.get(), &fixed.codec, &refs)?;
+            spec.track_order = props::tracks_attributes(list.get())?;
+            (spec.shape, spec.maxshape) = (shape, max);
+            Ok(spec)
+        })
+    }
+
+    fn stored_filters(&self) -> Result<Vec<(u32, Vec<u32>)>> {
+        self.handle.file().reading(|| {
+            let stored = pipeline::stored(self.handle.creation_list()?.get())?;
+            Ok(stored.into_iter().map(|(id, values, _)| (id, values)).collect())
+        })
+    }
+
+    fn read_selection(&self, selection: &Selection) -> Result<AnyArray> {
+        self.handle.file().reading(|| {
+            self.transfer(|source| {
+                let resolved = selection.resolve(source.shape)?;
+                let mut array = AnyArray::zeros(source.codec.dtype().clone(), resolved.shape())?;
+                transfer::read(source, &resolved, &mut array)?;
+                Ok(array)
+            })
+        })
+    }
+
+    fn write_selection(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
+        self.handle.file().writing(|| {
+            self.transfer(|source| {
+                let resolved = selection.resolve(source.shape)?;
+                if data.len() != resolved.count() || !data.dtype().same_values(source.codec.dtype()) {
+                    bail!(
+                        Shape,
+                        "data of type {} and shape {:?} do not fit the selection of shape {:?}",
+                        data.dtype(),
+                        data.shape(),
+                        resolved.shape()
+                    );
+                }
+                transfer::write(source, &resolved, data)
+            })
+        })
+    }
+
+    fn set_extent(&self, shape: &[usize]) -> Result<()> {
+        let dims = space::dims(shape);
+        self.handle.file().writing(|| h5!(H5Dset_extent(self.handle.id(), dims.as_ptr())).map(drop))
+    }
+
+    fn flush_dataset(&self) -> Result<()> {
+        self.handle.file().writing(|| h5!(H5Dflush(self.handle.id())).map(drop))
+    }
+}

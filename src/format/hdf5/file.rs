@@ -1,0 +1,156 @@
+//! An open file, shared by all handles of its tree.
+
+use super::ffi::{h5, hid_t, library};
+use crate::error::{Error, ErrorKind, Result, bail, error};
+use crate::tree::Location;
+use hdf5_sys::h5f::{H5F_SCOPE_GLOBAL, H5Fclose, H5Fflush, H5Fget_file_image};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// HDF5 trees have numbers with this bit, so that they differ from those of other backends.
+const TREE: u64 = 1 << 63;
+
+/// An open file. Closed with the last handle, or by [`close`](OpenFile::close).
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    id: hid_t,
+    tree: u64,
+    path: Option<PathBuf>,
+    writable: bool,
+    /// These two change under the library's lock only.
+    closed: AtomicBool,
+    poisoned: AtomicBool,
+}
+
+impl OpenFile {
+    /// Takes over the id of an open file.
+    pub(super) fn new(id: hid_t, path: Option<PathBuf>, writable: bool) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let tree = TREE | NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { id, tree, path, writable, closed: AtomicBool::new(false), poisoned: AtomicBool::new(false) }
+    }
+
+    pub(super) fn id(&self) -> hid_t {
+        self.id
+    }
+
+    pub(super) fn tree(&self) -> u64 {
+        self.tree
+    }
+
+    pub(super) fn location(&self) -> Location {
+        Location { backend: "hdf5", file: self.path.clone(), writable: self.writable && !self.is_poisoned() }
+    }
+
+    fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn named(&self, error: Error) -> Error {
+        match &self.path {
+            Some(path) => error.in_file(path),
+            None => error,
+        }
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(error!(Closed, "the file was closed").remedy("open it again"));
+        }
+        Ok(())
+    }
+
+    /// Runs something that reads, under the library's lock.
+    pub(super) fn reading<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
+        library(|| {
+            self.check_open()?;
+            f()
+        })
+        .map_err(|e| self.named(e))
+    }
+
+    /// Runs something that writes, under the library's lock. A failure of the operating system poisons the file.
+    pub(super) fn writing<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
+        library(|| {
+            if self.is_poisoned() {
+                return Err(error!(Poisoned, "an earlier write to the file failed, and it may be incomplete")
+                    .remedy("discard the file and write it anew"));
+            }
+            self.check_open()?;
+            if !self.writable {
+                return Err(error!(ReadOnly, "the file is open for reading only").remedy("open it in the mode r+ or a to write"));
+            }
+            f().inspect_err(|e| {
+                if e.kind() == ErrorKind::Io {
+                    self.poison();
+                }
+            })
+        })
+        .map_err(|e| self.named(e))
+    }
+
+    fn poison(&self) {
+        self.poisoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Hands what was written to the operating system.
+    pub(super) fn flush(&self) -> Result<()> {
+        if !self.writable {
+            return self.reading(|| Ok(()));
+        }
+        self.writing(|| {
+            h5!(H5Fflush(self.id, H5F_SCOPE_GLOBAL)).map(drop).inspect_err(|_| self.poison()).map_err(|e| e.during("flush the file"))
+        })
+    }
+
+    /// Writes everything and closes the file. All ids of its objects are closed with it.
+    pub(super) fn close(&self) -> Result<()> {
+        library(|| {
+            if self.is_closed() {
+                return match self.is_poisoned() {
+                    true => Err(error!(Poisoned, "the file could not be written completely")),
+                    false => Ok(()),
+                };
+            }
+            let before = self.is_poisoned();
+            let flushed = if self.writable { h5!(H5Fflush(self.id, H5F_SCOPE_GLOBAL)).map(drop) } else { Ok(()) };
+            // Never tried twice: after a failure the library has given up parts of the file.
+            self.closed.store(true, Ordering::Relaxed);
+            let closed = h5!(H5Fclose(self.id)).map(drop);
+            let result = flushed.and(closed);
+            if result.is_err() {
+                self.poison();
+            }
+            if before && result.is_ok() {
+                bail!(Poisoned, "an earlier write to the file failed, and it may be incomplete");
+            }
+            result
+        })
+        .map_err(|e| self.named(e).during("close the file"))
+    }
+
+    /// The bytes of the file as it is now.
+    pub(super) fn image(&self) -> Result<Vec<u8>> {
+        if self.writable {
+            self.flush()?;
+        }
+        self.reading(|| {
+            let size = h5!(H5Fget_file_image(self.id, std::ptr::null_mut(), 0))? as usize;
+            let mut bytes = vec![0u8; size];
+            h5!(H5Fget_file_image(self.id, bytes.as_mut_ptr().cast(), size))?;
+            super::image::mend(&mut bytes);
+            Ok(bytes)
+        })
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        // Best effort: who wants to know says close().
+        let _ = self.close();
+    }
+}
