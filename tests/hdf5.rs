@@ -45,17 +45,16 @@ fn plain_types() -> Vec<DType> {
     let inner = DType::compound_aligned([("a", DType::I8), ("b", int(8, false, Order::Big)), ("c", DType::fixed_ascii(3))]).unwrap();
     out.push(inner.clone());
     out.push(DType::compound([("x", DType::F32), ("in", inner.clone()), ("y", DType::array(inner.clone(), [2]))]).unwrap());
-    let fields = vec![
-        Field { name: "late".into(), dtype: DType::F64, offset: 24 },
-        Field { name: "früh".into(), dtype: DType::U16, offset: 2 },
-    ];
+    let fields =
+        vec![Field { name: "late".into(), dtype: DType::F64, offset: 24 }, Field { name: "früh".into(), dtype: DType::U16, offset: 2 }];
     out.push(DType::Compound(Arc::new(CompoundType::new(fields, 40).unwrap())));
     out
 }
 
 /// Bytes that are elements of any plain dtype.
 fn bytes_for(dtype: &DType, count: usize) -> AnyArray {
-    let bytes: Vec<u8> = (0..count * dtype.itemsize()).map(|i| if *dtype == DType::Bool { (i % 2) as u8 } else { (i * 7 % 251) as u8 }).collect();
+    let bytes: Vec<u8> =
+        (0..count * dtype.itemsize()).map(|i| if *dtype == DType::Bool { (i % 2) as u8 } else { (i * 7 % 251) as u8 }).collect();
     AnyArray::from_bytes(dtype.clone(), [count], &bytes).unwrap()
 }
 

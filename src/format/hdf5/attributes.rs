@@ -82,9 +82,7 @@ pub(super) fn read(object: &Handle, name: &str) -> Result<Option<AnyArray>> {
         let mut array = AnyArray::zeros(dtype, shape)?;
         let (out, heap) = array.raw_mut()?;
         let refs = References::new(object.file());
-        codec.read(type_id.get(), out, heap.map(|h| &**h), &refs, |to| {
-            h5!(H5Aread(attribute.get(), type_id.get(), to)).map(drop)
-        })?;
+        codec.read(type_id.get(), out, heap.map(|h| &**h), &refs, |to| h5!(H5Aread(attribute.get(), type_id.get(), to)).map(drop))?;
         Ok(Some(array))
     })
 }

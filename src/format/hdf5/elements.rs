@@ -58,8 +58,11 @@ fn swaps_of(dtype: &DType, offset: usize, out: &mut Vec<Swap>) {
             let (count, mut inner) = (shape.iter().product::<usize>(), Vec::new());
             swaps_of(base, 0, &mut inner);
             match inner[..] {
-                [s] if s.offset == 0 && s.size * s.count == base.itemsize() => out.push(Swap { offset, size: s.size, count: s.count * count }),
-                _ => (0..count).for_each(|i| out.extend(inner.iter().map(|s| Swap { offset: offset + i * base.itemsize() + s.offset, ..*s }))),
+                [s] if s.offset == 0 && s.size * s.count == base.itemsize() => {
+                    out.push(Swap { offset, size: s.size, count: s.count * count })
+                }
+                _ => (0..count)
+                    .for_each(|i| out.extend(inner.iter().map(|s| Swap { offset: offset + i * base.itemsize() + s.offset, ..*s }))),
             }
         }
         _ => {}
@@ -340,8 +343,12 @@ fn export_item(item: Option<&Item>, pointer: &Pointer, to: &mut [u8], keep: &mut
         (Pointer::Str, None) => put(0, c"".as_ptr().expose_provenance()),
         (Pointer::Str, Some(Item::Str(text))) => {
             if text.contains(&0) {
-                return Err(error!(Dtype, "the text {:?} holds a NUL, which a variable-length string cannot", String::from_utf8_lossy(text))
-                    .remedy("store it as a fixed-length string, as opaque bytes or as an array of u8"));
+                return Err(error!(
+                    Dtype,
+                    "the text {:?} holds a NUL, which a variable-length string cannot",
+                    String::from_utf8_lossy(text)
+                )
+                .remedy("store it as a fixed-length string, as opaque bytes or as an array of u8"));
             }
             put(0, keep.put(text).expose_provenance());
         }

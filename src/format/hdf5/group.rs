@@ -119,15 +119,7 @@ impl Group for Hdf5Group {
             let list = props::of_spec(spec, type_id.get(), &codec, &refs)?;
             let list = list.as_ref().unwrap_or(&lists.dataset).get();
             let space = space::create(spec.shape.as_deref(), spec.maxshape.as_deref())?;
-            let made = h5!(H5Dcreate2(
-                self.handle.id(),
-                name.as_ptr(),
-                type_id.get(),
-                space.get(),
-                lists.link.get(),
-                list,
-                H5P_DEFAULT
-            ))?;
+            let made = h5!(H5Dcreate2(self.handle.id(), name.as_ptr(), type_id.get(), space.get(), lists.link.get(), list, H5P_DEFAULT))?;
             let handle = Handle::new(self.handle.file(), Id::own(made));
             if let (Some(data), Some(shape)) = (&data, &spec.shape)
                 && !data.is_empty()

@@ -31,16 +31,7 @@ pub(super) fn stored(list: hid_t) -> Result<Vec<(u32, Vec<u32>, bool)>> {
     let mut out = Vec::with_capacity(count as usize);
     for n in 0..count {
         let (mut flags, mut len, mut values, mut config) = (0, 64usize, vec![0u32; 64], 0);
-        let id = h5!(H5Pget_filter2(
-            list,
-            n,
-            &raw mut flags,
-            &raw mut len,
-            values.as_mut_ptr(),
-            0,
-            std::ptr::null_mut(),
-            &raw mut config
-        ))?;
+        let id = h5!(H5Pget_filter2(list, n, &raw mut flags, &raw mut len, values.as_mut_ptr(), 0, std::ptr::null_mut(), &raw mut config))?;
         values.truncate(len);
         out.push((id as u32, values, flags & H5Z_FLAG_OPTIONAL != 0));
     }

@@ -52,7 +52,9 @@ impl Piece {
     /// The place in the array of the first one, if those transferred are adjacent there, all of them, in order.
     pub(super) fn straight(&self) -> Option<usize> {
         match self.picks {
-            Picks::Line { from: 0, step, to, back, count } if count == self.count && (step == 1 || count == 1) && (!back || count == 1) => Some(to),
+            Picks::Line { from: 0, step, to, back, count } if count == self.count && (step == 1 || count == 1) && (!back || count == 1) => {
+                Some(to)
+            }
             _ => None,
         }
     }
@@ -70,7 +72,13 @@ impl Piece {
                 let next = if *back { to.wrapping_sub(before) } else { to + before };
                 (
                     Picks::Line { from: *from, step: *step, to: *to, back: *back, count: before },
-                    Picks::Line { from: (from + before * step).saturating_sub(at), step: *step, to: next, back: *back, count: count - before },
+                    Picks::Line {
+                        from: (from + before * step).saturating_sub(at),
+                        step: *step,
+                        to: next,
+                        back: *back,
+                        count: count - before,
+                    },
                 )
             }
             Picks::List(pairs) => {
