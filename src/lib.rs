@@ -18,7 +18,9 @@ pub mod tree;
 
 pub use array::{AnyArray, Element};
 pub use dtype::{Cast, DType};
+pub use copy::{copy_attrs, deep_group_copy, get_file, is_group};
 pub use error::{Error, ErrorKind, Result};
+pub use mem_disk::MemDiskGroup;
 pub use memory::{MemAttrs, MemDataset, MemDatasetCommon, MemDatatype, MemGroup};
 pub use publish::lock_file;
 pub use selection::Selection;

@@ -7,6 +7,7 @@ use super::strings::{self, Sizes, StringConversion};
 use super::transfer;
 use crate::array::AnyArray;
 use crate::error::{Context, Result, bail, error};
+use crate::memory::{MemDatasetCommon, MemGroup};
 use crate::path;
 use crate::selection::Selection;
 use crate::tree::{
@@ -60,7 +61,11 @@ struct Undo {
 
 /// Gives a dataset of a tree in memory a name in another.
 fn share(to: &GroupRef, name: &str, dataset: &Node) -> Result<()> {
-    to.new_link(name, NewLink::Hard(dataset))
+    let shared = dataset.object().as_any();
+    match (to.as_any().downcast_ref::<MemGroup>(), shared.downcast_ref::<MemDatasetCommon>()) {
+        (Some(to), Some(dataset)) => to.share(name, &dataset.clone().into()),
+        _ => bail!(InvalidArgument, "'{}' cannot be shared: it is not in memory", dataset.name()),
+    }
 }
 
 pub(super) fn run(mut options: DeepCopy<'_>, from: &dyn Group, to: &dyn Group) -> Result<CopyReport> {
@@ -355,7 +360,7 @@ impl<'a> Engine<'_, 'a> {
                 this.report.attributes += 1;
                 Ok(true)
             };
-            if !copy(self).context(&from.attr_owner(), &format!("copy the attribute '{name}'"))? {
+            if !copy(self).with_context(|| (from.attr_owner(), format!("copy the attribute '{name}'")))? {
                 return Ok(());
             }
         }

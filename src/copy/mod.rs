@@ -45,7 +45,7 @@ use crate::tree::Group;
 /// from.link_soft("/night/vis", "latest")?;
 /// let to = MemGroup::new();
 /// let archive = to.create_group("archive")?;
-/// let report = deep_group_copy(&from, &*archive)?;
+/// let report = deep_group_copy(&from, &archive)?;
 /// assert_eq!((report.groups, report.datasets, report.links), (1, 1, 1));
 /// assert_eq!(to.dataset("archive/latest")?.read::<f64>()?.sum(), 3.0);
 /// # Ok::<(), memh5::Error>(())

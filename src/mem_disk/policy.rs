@@ -3,7 +3,7 @@
 use crate::array::FromArray;
 use crate::error::{Result, bail, error};
 use crate::selection::{Item, Selection};
-use crate::tree::{Attributes, AttributesExt, DatasetExt, DatasetRef, Group, GroupExt, Node, Object};
+use crate::tree::{Attributes, AttributesExt, DatasetExt, DatasetRef, Group, Node};
 use std::fmt::Debug;
 
 /// The rules of a typed container. Every method has a default that allows everything.

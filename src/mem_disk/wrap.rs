@@ -248,10 +248,13 @@ impl Group for MemDiskGroup {
         if self.shared.policy.is_none() { self.inner.child_count() } else { Ok(self.child_names()?.len()) }
     }
 
-    fn check_allowed(&self, path: &str, dataset: bool) -> Result<()> {
-        if !self.allows(path, dataset) {
-            let what = if dataset { "dataset" } else { "group" };
-            return Err(error!(NotAllowed, "the policy of the container does not allow a {what} at '{path}'"));
+    fn check_allowed(&self, path: &dyn Fn() -> String, dataset: bool) -> Result<()> {
+        if self.shared.policy.is_some() {
+            let path = path();
+            if !self.allows(&path, dataset) {
+                let what = if dataset { "dataset" } else { "group" };
+                return Err(error!(NotAllowed, "the policy of the container does not allow a {what} at '{path}'"));
+            }
         }
         self.inner.check_allowed(path, dataset)
     }
