@@ -17,8 +17,8 @@ pub mod selection;
 pub mod tree;
 
 pub use array::{AnyArray, Element};
-pub use dtype::{Cast, DType};
 pub use copy::{copy_attrs, deep_group_copy, get_file, is_group};
+pub use dtype::{Cast, DType};
 pub use error::{Error, ErrorKind, Result};
 pub use mem_disk::MemDiskGroup;
 pub use memory::{MemAttrs, MemDataset, MemDatasetCommon, MemDatatype, MemGroup};

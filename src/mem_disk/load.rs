@@ -93,13 +93,17 @@ impl LoadOptions {
         let shared = Shared { policy: self.policy.clone(), tag: None, owned: true };
         if self.ondisk {
             if !self.selections.is_empty() || !self.axes.is_empty() || self.dataset_strings != keep || self.attribute_strings != keep {
-                return Err(error!(InvalidArgument, "a file that stays on disk is not read, so nothing of it can be selected or converted")
-                    .remedy("read it into memory, or select when reading a dataset"));
+                return Err(error!(
+                    InvalidArgument,
+                    "a file that stays on disk is not read, so nothing of it can be selected or converted"
+                )
+                .remedy("read it into memory, or select when reading a dataset"));
             }
             return Ok(MemDiskGroup::around(crate::format::open(path, self.mode.unwrap_or(Mode::Read))?, shared));
         }
         if !matches!(self.mode, None | Some(Mode::Read)) {
-            return Err(error!(InvalidArgument, "a file that is read into memory is opened for reading only").remedy("leave it on disk to write to it"));
+            return Err(error!(InvalidArgument, "a file that is read into memory is opened for reading only")
+                .remedy("leave it on disk to write to it"));
         }
         let file = crate::format::open(path, Mode::Read)?;
         let read = self.read(&*file);
