@@ -228,6 +228,12 @@ impl<'a> Engine<'_, 'a> {
             }
         }
         self.second_pass()?;
+        for (name, text) in std::mem::take(&mut self.options.default_attributes) {
+            if !self.to.attr_exists(&name)? {
+                self.undo.attributes.push((name.clone(), None));
+                self.to.attr_write(&name, &AnyArray::from(text))?;
+            }
+        }
         self.call_postprocess()
     }
 

@@ -62,6 +62,7 @@ pub struct DeepCopy<'a> {
     pub(super) shared: Vec<String>,
     pub(super) outside: OutsideReferences,
     pub(super) slab: usize,
+    pub(super) default_attributes: Vec<(String, String)>,
     pub(super) postprocess: Option<PostProcess<'a>>,
     pub(super) progress: Option<OnProgress<'a>>,
 }
@@ -92,6 +93,7 @@ impl Default for DeepCopy<'_> {
             shared: Vec::new(),
             outside: OutsideReferences::Null,
             slab: 64 << 20,
+            default_attributes: Vec::new(),
             postprocess: None,
             progress: None,
         }
@@ -186,6 +188,12 @@ impl<'a> DeepCopy<'a> {
     /// How many bytes of a dataset are in memory at a time when it goes from file to file: 64 MiB when not said. A chunk is never split.
     pub fn slab_bytes(mut self, bytes: usize) -> Self {
         self.slab = bytes.max(1);
+        self
+    }
+
+    /// A text attribute that the destination group gets if it has none of that name in the end.
+    pub(crate) fn default_attribute(mut self, name: &str, text: &str) -> Self {
+        self.default_attributes.push((name.to_owned(), text.to_owned()));
         self
     }
 

@@ -65,15 +65,21 @@ impl DeepCopy<'_> {
     pub fn load(self, path: impl AsRef<Path>) -> Result<(MemGroup, CopyReport)> {
         let path = path.as_ref();
         let from = format::open(path, Mode::Read)?;
-        let copied = from.group_spec().and_then(|spec| {
-            let to = if spec.track_order { MemGroup::tracked() } else { MemGroup::new() };
-            let report = self.run(&*from, &to)?;
-            Ok((to, report))
-        });
+        let copied = self.run_into_memory(&*from);
         let closed = from.close_tree();
         let loaded = copied.map_err(|e| e.in_file(path))?;
         closed?;
         Ok(loaded)
+    }
+
+    /// Copies everything below a group into a new tree in memory, whose root keeps creation order if the group does.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_into_memory(self, from: &dyn Group) -> Result<(MemGroup, CopyReport)> {
+        let to = if from.group_spec()?.track_order { MemGroup::tracked() } else { MemGroup::new() };
+        let report = self.run(from, &to)?;
+        Ok((to, report))
     }
 }
 
@@ -86,6 +92,14 @@ impl MemGroup {
     /// As [`DeepCopy::load`]: `NotFound`, `Locked`, `Corrupt`, `Io`.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         DeepCopy::new().load(path).map(|(tree, _)| tree)
+    }
+
+    /// A copy of a group of any backend in memory: caput's `MemGroup.from_group`. One that is in memory shares its elements until one side writes.
+    ///
+    /// # Errors
+    /// As [`DeepCopy::run`].
+    pub fn from_group(group: &dyn Group) -> Result<Self> {
+        DeepCopy::new().run_into_memory(group).map(|(tree, _)| tree)
     }
 
     /// Saves this group and everything below it as a file, which appears under its name when it is complete and on the disk: caput's

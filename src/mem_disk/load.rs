@@ -1,6 +1,5 @@
 //! How a file is opened as a [`MemDiskGroup`].
 
-use super::files;
 use super::policy::{Policy, axis_selections};
 use super::{MemDiskGroup, Shared};
 use crate::copy::{DeepCopy, StringConversion};
@@ -125,6 +124,6 @@ impl LoadOptions {
         for (path, selection) in self.selections {
             copy = copy.select(path, selection);
         }
-        Ok(files::read_group(file, copy)?.0.to_ref())
+        Ok(copy.run_into_memory(file)?.0.to_ref())
     }
 }

@@ -4,7 +4,6 @@
 //! between memory and disk, carries a type tag, and asks a [`Policy`] which names may be used, in all of its groups. A [`Registry`] opens a
 //! file as the type as which it was saved.
 
-mod files;
 mod load;
 mod policy;
 mod registry;
@@ -162,7 +161,7 @@ impl MemDiskGroup {
     /// # Errors
     /// As [`DeepCopy::run`].
     pub fn copy_with(&self, options: DeepCopy<'_>) -> Result<Self> {
-        let (copy, _) = files::read_group(&*self.inner, options)?;
+        let (copy, _) = options.run_into_memory(&*self.inner)?;
         let shared = Shared { owned: false, ..(*self.shared).clone() };
         Ok(Self::around(copy.to_ref(), shared))
     }
@@ -204,7 +203,11 @@ impl MemDiskGroup {
         {
             mark(&*self.inner, tag)?;
         }
-        files::write_file(&*self.inner, path, options, |root| self.shared.tag.as_ref().map_or(Ok(()), |tag| mark(root, tag)))
+        let options = match &self.shared.tag {
+            Some(tag) => options.default_attribute(TYPE_TAG_ATTRIBUTE, tag),
+            None => options,
+        };
+        options.save(&*self.inner, path)
     }
 
     /// Hands what was written to the operating system.
