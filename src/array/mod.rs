@@ -8,6 +8,7 @@ mod convert;
 mod display;
 mod element;
 mod extract;
+mod rows;
 mod scalar;
 mod select;
 mod value;

@@ -178,6 +178,35 @@ impl<'g> DatasetBuilder<'g> {
         self.finish(Some(data))
     }
 
+    /// Makes the dataset with one element for each row: structs become a compound, as [`AnyArray::from_rows`] infers it, or the
+    /// [`dtype`](Self::dtype) that was given, field by field by name.
+    ///
+    /// ```
+    /// use memh5::{MemGroup, prelude::*};
+    /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    /// struct Event {
+    ///     time: f64,
+    ///     label: String,
+    /// }
+    /// let events = vec![Event { time: 0.5, label: "start".into() }, Event { time: 9.0, label: "end".into() }];
+    /// let group = MemGroup::new();
+    /// let log = group.create_dataset("events").maxshape([None]).write_rows(&events[..1])?;
+    /// log.append_rows(&events[1..])?;
+    /// assert_eq!(log.read_rows::<Event>()?, events);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); `Dtype`, with row and field, for a value that has no dtype or does not fit the one given.
+    pub fn write_rows<T: serde::Serialize>(self, rows: &[T]) -> Result<DatasetRef> {
+        let at = path::join(&self.group.name(), &self.name);
+        let data = match &self.dtype {
+            Some(dtype) => AnyArray::from_rows_as(dtype, rows),
+            None => AnyArray::from_rows(rows),
+        };
+        self.finish(Some(data.context(&at, "create the dataset")?))
+    }
+
     fn finish(self, data: Option<AnyArray>) -> Result<DatasetRef> {
         let (group, name) = (self.group, self.name.clone());
         self.make(data).with_context(|| (path::join(&group.name(), &name), "create the dataset"))

@@ -203,6 +203,35 @@ pub trait DatasetExt: Dataset {
         write().with_context(|| (self.name(), "write the dataset"))
     }
 
+    /// All elements as Rust structs (or any other type that serde reads), in C order; fields are found by name.
+    ///
+    /// See [`AnyArray::to_rows`] and, for an example, [`DatasetBuilder::write_rows`](super::DatasetBuilder::write_rows).
+    ///
+    /// # Errors
+    /// `Dtype`, with row and field, if the struct has a field that the dataset lacks, or a value does not fit.
+    fn read_rows<T: serde::de::DeserializeOwned>(&self) -> Result<Vec<T>> {
+        let read = || self.read_array()?.to_rows();
+        read().context(&self.name(), "read the dataset")
+    }
+
+    /// Writes all elements from Rust structs, each field to the one of its name.
+    ///
+    /// # Errors
+    /// As [`write`](DatasetExt::write); `Dtype`, with row and field, if a field is missing on either side, or a value does not fit.
+    fn write_rows<T: serde::Serialize>(&self, rows: &[T]) -> Result<()> {
+        let data = || AnyArray::from_rows_as(&self.dtype()?, rows);
+        self.write(data().context(&self.name(), "write the dataset")?)
+    }
+
+    /// Grows axis 0 by Rust structs, each field to the one of its name.
+    ///
+    /// # Errors
+    /// As [`append`](DatasetExt::append) and [`write_rows`](DatasetExt::write_rows).
+    fn append_rows<T: serde::Serialize>(&self, rows: &[T]) -> Result<()> {
+        let data = || AnyArray::from_rows_as(&self.dtype()?, rows);
+        self.append(data().context(&self.name(), "append to the dataset")?)
+    }
+
     /// Changes the length of the axes, within `maxshape`; new elements have the fill value.
     ///
     /// # Errors

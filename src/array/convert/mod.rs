@@ -251,7 +251,7 @@ impl<'a> Work<'a> {
 }
 
 /// The type of the two numbers of a complex one.
-fn part_of_complex(width: FloatWidth) -> &'static DType {
+pub(crate) fn part_of_complex(width: FloatWidth) -> &'static DType {
     static PARTS: [DType; 4] =
         [DType::F16, DType::F32, DType::F64, DType::Float(FloatType { width: FloatWidth::LongDouble, order: Order::NATIVE })];
     let at = match width {
