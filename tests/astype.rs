@@ -18,8 +18,20 @@ fn refused(a: impl memh5::array::IntoArray, to: &DType, cast: Cast) -> String {
 
 #[test]
 fn numbers_that_fit_convert_exactly_between_all_pairs() {
-    let types =
-        [DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::U16, DType::U32, DType::U64, DType::F16, DType::F32, DType::F64, LONG];
+    let types = [
+        DType::I8,
+        DType::I16,
+        DType::I32,
+        DType::I64,
+        DType::U8,
+        DType::U16,
+        DType::U32,
+        DType::U64,
+        DType::F16,
+        DType::F32,
+        DType::F64,
+        LONG,
+    ];
     let numbers = AnyArray::from(vec![0u8, 1, 2, 77, 127]);
     for from in &types {
         let source = exact(&numbers, from);
@@ -42,7 +54,9 @@ fn the_limits_of_each_type_are_refused_by_name() {
     assert_eq!(refused(vec![1i64, -1], &DType::U64, Cast::Exact), "the element [1] is -1, which <u8 cannot hold exactly");
     assert_eq!(refused(ndarray::array![[0.0, 0.5]], &DType::I8, Cast::Exact), "the element [0, 1] is 0.5, which |i1 cannot hold exactly");
     assert_eq!(refused(300u16, &DType::U8, Cast::Exact), "the element is 300, which |u1 cannot hold exactly");
-    for (value, to) in [(u64::MAX, DType::F64), ((1 << 53) + 1, DType::F64), ((1 << 24) + 1, DType::F32), (2049, DType::F16), (65536, DType::F16)] {
+    for (value, to) in
+        [(u64::MAX, DType::F64), ((1 << 53) + 1, DType::F64), ((1 << 24) + 1, DType::F32), (2049, DType::F16), (65536, DType::F16)]
+    {
         refused(value, &to, Cast::Exact);
     }
     for value in [9_223_372_036_854_775_808.0, f64::NAN, f64::INFINITY, 1e300] {
@@ -166,7 +180,8 @@ fn compounds_convert_by_field_name_and_leave_padding_zero() {
 
 #[test]
 fn sequences_and_sub_arrays_convert_item_by_item() {
-    let a = AnyArray::from_sequences(DType::I32, [AnyArray::from(vec![1, 2]), AnyArray::from(Vec::<i32>::new()), AnyArray::from(vec![300])]);
+    let a =
+        AnyArray::from_sequences(DType::I32, [AnyArray::from(vec![1, 2]), AnyArray::from(Vec::<i32>::new()), AnyArray::from(vec![300])]);
     let a = a.unwrap();
     assert_eq!(exact(&exact(&a, &DType::varseq(DType::F64)), &DType::varseq(DType::I32)), a);
     let message = refused(&a, &DType::varseq(DType::U8), Cast::Exact);

@@ -74,7 +74,8 @@ impl Seen {
                 })
             }
             Self::Struct(fields) => {
-                let fields = fields.iter().map(|(n, f)| Ok((n.as_str(), f.dtype().map_err(|e| e.within(n))?))).collect::<Result<_, RowError>>()?;
+                let fields =
+                    fields.iter().map(|(n, f)| Ok((n.as_str(), f.dtype().map_err(|e| e.within(n))?))).collect::<Result<_, RowError>>()?;
                 compound(fields)
             }
         }
@@ -142,7 +143,13 @@ impl ser::Serializer for Infer {
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Seen, RowError> {
         value.serialize(self)
     }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(self, _: &'static str, _: u32, name: &'static str, _: &T) -> Result<Seen, RowError> {
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        name: &'static str,
+        _: &T,
+    ) -> Result<Seen, RowError> {
         refuse(&format!("the enum variant {name} with fields"))
     }
     fn serialize_seq(self, _: Option<usize>) -> Result<Items, RowError> {
@@ -154,7 +161,13 @@ impl ser::Serializer for Infer {
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Items, RowError> {
         self.serialize_tuple(0)
     }
-    fn serialize_tuple_variant(self, _: &'static str, _: u32, name: &'static str, _: usize) -> Result<Self::SerializeTupleVariant, RowError> {
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        name: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, RowError> {
         refuse(&format!("the enum variant {name} with fields"))
     }
     fn serialize_map(self, _: Option<usize>) -> Result<Fields, RowError> {
@@ -163,7 +176,13 @@ impl ser::Serializer for Infer {
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields, RowError> {
         self.serialize_map(None)
     }
-    fn serialize_struct_variant(self, _: &'static str, _: u32, name: &'static str, _: usize) -> Result<Self::SerializeStructVariant, RowError> {
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        name: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, RowError> {
         refuse(&format!("the enum variant {name} with fields"))
     }
 }
