@@ -191,7 +191,7 @@ impl<'g> DatasetBuilder<'g> {
     /// let events = vec![Event { time: 0.5, label: "start".into() }, Event { time: 9.0, label: "end".into() }];
     /// let group = MemGroup::new();
     /// let log = group.create_dataset("events").maxshape([None]).write_rows(&events[..1])?;
-    /// log.append_rows(&events[1..])?;
+    /// log.push_rows(&events[1..])?;
     /// assert_eq!(log.read_rows::<Event>()?, events);
     /// # Ok::<(), memh5::Error>(())
     /// ```

@@ -227,7 +227,7 @@ pub trait DatasetExt: Dataset {
     ///
     /// # Errors
     /// As [`append`](DatasetExt::append) and [`write_rows`](DatasetExt::write_rows).
-    fn append_rows<T: serde::Serialize>(&self, rows: &[T]) -> Result<()> {
+    fn push_rows<T: serde::Serialize>(&self, rows: &[T]) -> Result<()> {
         let data = || AnyArray::from_rows_as(&self.dtype()?, rows);
         self.append(data().context(&self.name(), "append to the dataset")?)
     }
