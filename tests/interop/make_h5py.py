@@ -61,10 +61,13 @@ WORDS = ["", "a", "Ångström", "日本", "some longer text", "x" * 300]
 def value(dt, name=""):
     """One drawn element."""
     text, vlen, enum = h5py.check_string_dtype(dt), h5py.check_vlen_dtype(dt), h5py.check_enum_dtype(dt)
+    if vlen in (str, bytes):
+        vlen = None
     if text is not None and text.length is None:
         word = WORDS[rng.integers(len(WORDS))]
         return word.encode("ascii", "ignore").decode() if text.encoding == "ascii" else word
     if vlen is not None:
+        vlen = np.dtype(vlen)
         n = int(rng.integers(0, 4))
         if h5py.check_string_dtype(vlen) is not None:
             out = np.empty(n, dtype=object)
@@ -154,10 +157,13 @@ def dtypes(file):
             d = group.create_dataset(f"{name}/{tag}", shape, dtype=dt)
             data = draw(dt, shape)
             if data.size:
-                if dt.subdtype and shape == ():
-                    d[()] = data
+                if h5py.check_vlen_dtype(dt) not in (None, str, bytes):
+                    for at in np.ndindex(shape):
+                        d[at] = data[at]
+                elif dt.subdtype:
+                    d[...] = data
                 else:
-                    d.write_direct(data) if not h5py.check_vlen_dtype(dt) and dt.kind != "O" and not dt.subdtype else d.__setitem__(..., data)
+                    d.write_direct(data)
             if not dt.subdtype and not h5py.check_vlen_dtype(dt):
                 group[name].attrs.create(tag, data, shape, dt)
         group[name].create_dataset("null", data=h5py.Empty(dt.subdtype[0] if dt.subdtype else dt))
