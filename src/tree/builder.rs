@@ -226,7 +226,6 @@ impl<'g> DatasetBuilder<'g> {
         let fill = match self.fill {
             Some(value) => {
                 let value = value?;
-                value.check_storable()?;
                 Fill::Value(value.astype(&dtype, Cast::Exact)?)
             }
             None if self.undefined_fill => Fill::Undefined,

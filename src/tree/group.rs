@@ -477,8 +477,6 @@ pub trait GroupExt: Group {
     fn rename(&self, name: &str, new_name: &str) -> Result<()> {
         let rename = || {
             let (from, last) = resolve::parent(self.as_group(), name)?;
-            path::check_lookup(new_name)?;
-            path::parts(new_name).last().map_or(Ok(()), path::check_new_name)?;
             if from.child_link(last)?.is_none() {
                 bail!(NotFound, "there is no '{last}'");
             }
