@@ -1,0 +1,58 @@
+//! Random programs of tree operations, run in lock step on every backend and on a simple model: each operation gives the same on all
+//! of them, result or kind of error; at the end the trees are equal, and those in files also after they were opened again.
+
+mod machine;
+mod program;
+mod simple;
+
+use machine::{Machine, Outcome, dtypes, picture};
+use memh5::contract::{Backend, Fresh};
+use memh5::{DType, MemGroup, prelude::*};
+use program::Op;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use simple::Simple;
+
+#[path = "../backends/mod.rs"]
+mod backends;
+
+/// Cases of each run; MEMH5_MODEL_CASES asks for more.
+fn cases() -> u32 {
+    std::env::var("MEMH5_MODEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(150)
+}
+
+fn run(backends: &[Box<dyn Backend>], program: &[Op], dtypes: &[DType]) -> Result<(), TestCaseError> {
+    let mut machines: Vec<Machine> = backends.iter().map(|b| Machine::new(&**b, dtypes)).collect();
+    let mut simple = Simple::new(dtypes);
+    for (at, op) in program.iter().enumerate() {
+        let outcomes: Vec<Outcome> = machines.iter_mut().map(|m| m.run(op)).collect();
+        for (m, outcome) in machines.iter().zip(&outcomes).skip(1) {
+            prop_assert_eq!(outcome, &outcomes[0], "step {} {:?}: {} and {} differ", at, op, m.backend.name(), machines[0].backend.name());
+        }
+        if let Some(wanted) = simple.run(op) {
+            prop_assert_eq!(&outcomes[0], &wanted, "step {} {:?}: {} and the model differ", at, op, machines[0].backend.name());
+        }
+    }
+    let first = picture(&machines[0].root).map_err(|e| TestCaseError::fail(format!("{e:?}")))?;
+    for m in &mut machines[1..] {
+        let other = picture(&m.root).map_err(|e| TestCaseError::fail(format!("{e:?}")))?;
+        prop_assert_eq!(&other, &first, "the trees differ at the end: {}", m.backend.name());
+        let again = m.run(&Op::Reopen).map_err(|e| TestCaseError::fail(format!("reopen {}: {e:?}", m.backend.name())))?;
+        prop_assert_eq!(&again, &first, "the trees differ after they were opened again: {}", m.backend.name());
+    }
+    Ok(())
+}
+
+#[test]
+fn backends_run_in_lock_step() {
+    let dtypes = dtypes();
+    let memory: Box<dyn Backend> = Box::new(Fresh::new("memory", || Ok(MemGroup::new().to_ref())));
+    let mut all = vec![memory];
+    all.extend(backends::others());
+    println!("lock step of {:?}", all.iter().map(|b| b.name()).collect::<Vec<_>>());
+    let mut runner = TestRunner::new(Config { cases: cases(), failure_persistence: None, max_shrink_iters: 4000, ..Config::default() });
+    let program = prop::collection::vec(program::op(dtypes.len()), 60);
+    if let Err(e) = runner.run(&program, |program| run(&all, &program, &dtypes)) {
+        panic!("{e}");
+    }
+}
