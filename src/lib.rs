@@ -22,6 +22,8 @@ pub use dtype::{Cast, DType};
 pub use error::{Error, ErrorKind, Result};
 pub use mem_disk::MemDiskGroup;
 pub use memory::{MemAttrs, MemDataset, MemDatasetCommon, MemDatatype, MemGroup};
+#[cfg(feature = "hdf5")]
+pub use hdf5::H5Type;
 pub use publish::lock_file;
 pub use selection::Selection;
 pub use tree::{Filter, Mode, ObjectRef, RegionRef};

@@ -10,7 +10,7 @@ mod element;
 mod extract;
 mod rows;
 mod scalar;
-mod select;
+pub(crate) mod select;
 mod value;
 
 pub(crate) use arena::{Arena, Item};

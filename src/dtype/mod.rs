@@ -11,6 +11,7 @@ mod cast;
 mod compound;
 mod display;
 pub(crate) mod layout;
+mod parse;
 
 pub use cast::{Cast, can_cast};
 pub use compound::{CompoundType, Field};

@@ -28,6 +28,7 @@ mod ffi;
 mod file;
 mod gather;
 mod group;
+mod h5type;
 mod holder;
 mod image;
 mod links;
