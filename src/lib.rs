@@ -20,10 +20,10 @@ pub use array::{AnyArray, Element};
 pub use copy::{copy_attrs, deep_group_copy, get_file, is_group};
 pub use dtype::{Cast, DType};
 pub use error::{Error, ErrorKind, Result};
-pub use mem_disk::MemDiskGroup;
-pub use memory::{MemAttrs, MemDataset, MemDatasetCommon, MemDatatype, MemGroup};
 #[cfg(feature = "hdf5")]
 pub use hdf5::H5Type;
+pub use mem_disk::MemDiskGroup;
+pub use memory::{MemAttrs, MemDataset, MemDatasetCommon, MemDatatype, MemGroup};
 pub use publish::lock_file;
 pub use selection::Selection;
 pub use tree::{Filter, Mode, ObjectRef, RegionRef};

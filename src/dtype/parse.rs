@@ -227,9 +227,34 @@ mod tests {
     #[test]
     fn what_display_writes_is_read_back() {
         let names = [
-            "bool", "|i1", "<u2", ">i4", "<u8", ">f2", "<f4", "<f8", "<f16", "<c8", ">c16", "<c32", "|S5", "|S5 (utf-8)",
-            "|S5 (utf-8, nul-terminated)", "|S7 (blank-padded)", "str", "str (ascii)", "|V3", "|V3 (a tag)", "ref", "regref",
-            "bits <u4", "bits |u1", "vlen(<i4)", "vlen(vlen(str))", "<f8[2, 3]", "enum <u2 {A=0, B=65535}",
+            "bool",
+            "|i1",
+            "<u2",
+            ">i4",
+            "<u8",
+            ">f2",
+            "<f4",
+            "<f8",
+            "<f16",
+            "<c8",
+            ">c16",
+            "<c32",
+            "|S5",
+            "|S5 (utf-8)",
+            "|S5 (utf-8, nul-terminated)",
+            "|S7 (blank-padded)",
+            "str",
+            "str (ascii)",
+            "|V3",
+            "|V3 (a tag)",
+            "ref",
+            "regref",
+            "bits <u4",
+            "bits |u1",
+            "vlen(<i4)",
+            "vlen(vlen(str))",
+            "<f8[2, 3]",
+            "enum <u2 {A=0, B=65535}",
             "{x: <f8, y: {a: |S3 (utf-8), b: vlen({c: |i1})}, z: >f4[3], e: enum |i1 {NO=-1}, o: |V1 (t)}",
         ];
         for name in names {
@@ -239,13 +264,36 @@ mod tests {
 
     #[test]
     fn short_names_are_numpys() {
-        for (name, dtype) in [("f4", DType::F32), ("=i8", DType::I64), ("b1", DType::Bool), ("S3", DType::fixed_ascii(3)), ("uint16", DType::U16)] {
+        for (name, dtype) in
+            [("f4", DType::F32), ("=i8", DType::I64), ("b1", DType::Bool), ("S3", DType::fixed_ascii(3)), ("uint16", DType::U16)]
+        {
             assert_eq!(name.parse::<DType>().unwrap(), dtype);
         }
         let deep = format!("{}i4{}", "vlen(".repeat(40), ")".repeat(40));
-        for bad in ["", "f3", "i16", "x8", "f", "é", "f8x", "{a f8}", "{a: f8", "{}", "vlen(f8", "f8[", "f8[0]", "f8[a]", "S0", "c6", "f+8",
-            "enum f8 {A=1}", "enum i1 {A=1000}", "bits f8", "f8 (utf-8)", &deep]
-        {
+        for bad in [
+            "",
+            "f3",
+            "i16",
+            "x8",
+            "f",
+            "é",
+            "f8x",
+            "{a f8}",
+            "{a: f8",
+            "{}",
+            "vlen(f8",
+            "f8[",
+            "f8[0]",
+            "f8[a]",
+            "S0",
+            "c6",
+            "f+8",
+            "enum f8 {A=1}",
+            "enum i1 {A=1000}",
+            "bits f8",
+            "f8 (utf-8)",
+            &deep,
+        ] {
             let error = bad.parse::<DType>().unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Dtype, "{bad}");
         }

@@ -241,7 +241,9 @@ fn check(element: &ElementRef<'_>) -> Result<()> {
         DType::FixedString { charset, .. } | DType::VarString { charset, .. } => match element.as_str() {
             None => bail!(Dtype, "{element} is not UTF-8"),
             Some(text) if *charset == Charset::Ascii && !text.is_ascii() => bail!(Dtype, "{element} is not ASCII"),
-            Some(text) if matches!(element.dtype(), DType::VarString { .. }) && text.contains('\0') => bail!(Dtype, "{element} holds a NUL"),
+            Some(text) if matches!(element.dtype(), DType::VarString { .. }) && text.contains('\0') => {
+                bail!(Dtype, "{element} holds a NUL")
+            }
             Some(_) => Ok(()),
         },
         DType::Compound(_) => element.fields().try_for_each(|(_, part)| check(&part)),
