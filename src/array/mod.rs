@@ -8,6 +8,7 @@ mod convert;
 mod display;
 mod element;
 mod extract;
+mod fields;
 mod rows;
 mod scalar;
 pub(crate) mod select;

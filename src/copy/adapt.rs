@@ -76,20 +76,20 @@ pub(super) fn override_layout(spec: &mut DatasetSpec, path: &str, overrides: &[(
 /// Clips chunks to the axes, and drops chunks and filters where there is nothing to chunk.
 fn settle(spec: &mut DatasetSpec) {
     let Some(shape) = &spec.shape else { return };
-    let limit = |axis: usize| match &spec.maxshape {
-        Some(max) => max.get(axis).copied().flatten(),
-        None => shape.get(axis).copied(),
-    };
-    let fixed_empty = (0..shape.len()).any(|axis| limit(axis) == Some(0));
-    if shape.is_empty() || fixed_empty {
+    if shape.is_empty() {
         spec.filters.clear();
         if matches!(spec.layout, Layout::Chunked(_) | Layout::AutoChunked) {
             spec.layout = Layout::Auto;
         }
         return;
     }
+    let limit = |axis: usize| match &spec.maxshape {
+        Some(max) => max.get(axis).copied().flatten(),
+        None => shape.get(axis).copied(),
+    };
     if let Layout::Chunked(chunks) = &spec.layout {
-        let clipped = chunks.iter().enumerate().map(|(axis, c)| limit(axis).map_or(*c, |n| (*c).min(n))).collect();
+        // An axis that is empty for good may have chunks of any length.
+        let clipped = chunks.iter().enumerate().map(|(axis, c)| limit(axis).filter(|n| *n > 0).map_or(*c, |n| (*c).min(n))).collect();
         spec.layout = Layout::Chunked(clipped);
     }
 }
@@ -119,10 +119,12 @@ mod tests {
         select(&mut s, &(0..3, 0..2, 0..5).into()).unwrap();
         assert_eq!((s.maxshape.clone(), &s.layout), (None, &Layout::Chunked(vec![3, 2, 5])));
         s.validate().unwrap();
+        let mut s = spec();
+        select(&mut s, &"1, 2, 3".parse().unwrap()).unwrap();
+        assert!(s.filters.is_empty() && s.layout == Layout::Auto, "{s:?}");
         for text in ["1, 2, 3", "0:0", "1, [], 2"] {
             let mut s = spec();
             select(&mut s, &text.parse().unwrap()).unwrap();
-            assert!(s.filters.is_empty() && s.layout == Layout::Auto, "{text}: {s:?}");
             s.validate().unwrap();
         }
     }

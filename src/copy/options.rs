@@ -147,8 +147,7 @@ impl<'a> DeepCopy<'a> {
         self
     }
 
-    /// Gives the datasets whose paths match (see [`chunks`](Self::chunks)) other filters, or none. Scalar, null and empty datasets have none in any
-    /// case.
+    /// Gives the datasets whose paths match (see [`chunks`](Self::chunks)) other filters, or none. Scalar and null datasets have none in any case.
     pub fn filters(mut self, pattern: impl Into<String>, filters: impl IntoIterator<Item = Filter>) -> Self {
         self.overrides.push((pattern.into(), Override::Filters(filters.into_iter().collect())));
         self

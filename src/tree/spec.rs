@@ -308,7 +308,8 @@ impl DatasetSpec {
                         Some(max) => max[axis],
                         None => Some(shape[axis]),
                     };
-                    if limit.is_some_and(|limit| *chunk > limit) {
+                    // As in the HDF5 library, an axis that is empty for good may have chunks of any length.
+                    if limit.is_some_and(|limit| limit > 0 && *chunk > limit) {
                         bail!(Shape, "the chunk shape {chunks:?} is larger than axis {axis} of the shape {shape:?} can be");
                     }
                 }

@@ -50,7 +50,7 @@ pub use open::{Hdf5File, Hdf5Options, LibraryBound};
 
 use super::Format;
 use crate::error::Result;
-use crate::tree::{Group, GroupRef, Mode};
+use crate::tree::{Group, GroupRef, GroupSpec, Mode};
 use std::path::Path;
 
 /// The HDF5 format.
@@ -72,5 +72,9 @@ impl Format for Hdf5Format {
 
     fn open(&self, path: &Path, mode: Mode) -> Result<GroupRef> {
         Ok(Hdf5File::open(path, mode)?.root()?.to_ref())
+    }
+
+    fn open_with(&self, path: &Path, mode: Mode, root: &GroupSpec) -> Result<GroupRef> {
+        Ok(Hdf5Options::default().track_order(root.track_order).open(path, mode)?.root()?.to_ref())
     }
 }
