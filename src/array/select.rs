@@ -179,3 +179,30 @@ impl AnyArray {
         self.heap.as_ref()?.get(slot_number(element, offset))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overwritten_strings_are_freed() {
+        let mut a = AnyArray::from_strings((0..50).map(|i| format!("first {i}")));
+        for round in 0..2000 {
+            a.assign(round % 50, &AnyArray::from(format!("round {round}"))).unwrap();
+            let held = a.heap.as_ref().unwrap().len();
+            assert!(held <= 2 * 50 + 64 + 1, "{held} items for 50 strings after round {round}");
+        }
+        assert_eq!(a.element(49).unwrap().to_string(), "\"round 1999\"");
+    }
+
+    #[test]
+    fn writing_under_a_snapshot_does_not_fill_its_heap() {
+        let mut a = AnyArray::from_strings(["a", "b", "c"]);
+        let snapshot = a.clone();
+        for round in 0..500 {
+            a.assign(1, &AnyArray::from(format!("{round}"))).unwrap();
+        }
+        assert_eq!(snapshot.heap.as_ref().unwrap().len(), 3);
+        assert_eq!((snapshot.to_strings().unwrap(), a.to_strings().unwrap()), (vec!["a".into(), "b".into(), "c".into()], vec!["a".to_owned(), "499".into(), "c".into()]));
+    }
+}

@@ -11,7 +11,8 @@ pub enum Cast {
     Exact,
     /// Only conversions between types of which the target holds every value of the source (numpy's `safe`).
     Safe,
-    /// Values out of range become the nearest one that fits, fractions are rounded to nearest, NaN becomes 0.
+    /// Values out of range become the nearest one that fits, fractions are rounded to the nearest (ties to even), NaN becomes 0 where the
+    /// target has none; text is cut at a character; fields that the target lacks are dropped.
     Saturate,
 }
 
@@ -48,7 +49,7 @@ pub fn can_cast(from: &DType, to: &DType) -> bool {
         (DType::Enum(e), DType::Int(_)) => can_cast(&DType::Int(e.base), to),
         (DType::Compound(a), DType::Compound(b)) => {
             a.fields().len() == b.fields().len()
-                && a.fields().iter().zip(b.fields()).all(|(x, y)| x.name == y.name && can_cast(&x.dtype, &y.dtype))
+                && a.fields().iter().all(|x| b.field(&x.name).is_some_and(|y| can_cast(&x.dtype, &y.dtype)))
         }
         (DType::Array { base: a, shape: s }, DType::Array { base: b, shape: t }) => s == t && can_cast(a, b),
         (DType::VarSeq(a), DType::VarSeq(b)) => can_cast(a, b),

@@ -56,12 +56,12 @@ impl CompoundType {
     /// # Errors
     /// `Dtype` if there is no field, or two have one name.
     pub fn packed<'n>(fields: impl IntoIterator<Item = (&'n str, DType)>) -> Result<Self> {
-        let mut size = 0;
+        let mut size = 0usize;
         let fields = fields
             .into_iter()
             .map(|(name, dtype)| {
                 let offset = size;
-                size += dtype.itemsize();
+                size = size.saturating_add(dtype.itemsize());
                 Field { name: name.to_owned(), dtype, offset }
             })
             .collect();
@@ -77,13 +77,13 @@ impl CompoundType {
         let fields = fields
             .into_iter()
             .map(|(name, dtype)| {
-                let offset = size.next_multiple_of(dtype.align());
+                let offset = size.checked_next_multiple_of(dtype.align()).unwrap_or(usize::MAX);
                 align = align.max(dtype.align());
-                size = offset + dtype.itemsize();
+                size = offset.saturating_add(dtype.itemsize());
                 Field { name: name.to_owned(), dtype, offset }
             })
             .collect();
-        Self::new(fields, size.next_multiple_of(align))
+        Self::new(fields, size.checked_next_multiple_of(align).unwrap_or(usize::MAX))
     }
 
     /// The fields, in the order of the type.
@@ -103,7 +103,7 @@ impl CompoundType {
 
     /// True if no byte is padding.
     pub fn is_packed(&self) -> bool {
-        self.fields.iter().map(|f| f.dtype.itemsize()).sum::<usize>() == self.size
+        self.fields.iter().map(|f| f.dtype.itemsize()).fold(0, usize::saturating_add) == self.size
     }
 
     /// The same fields at the same offsets with their types replaced by ones of the same size.

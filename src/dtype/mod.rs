@@ -315,7 +315,8 @@ impl DType {
             Self::FixedString { size, .. } | Self::Opaque { size, .. } => *size,
             Self::Enum(e) => e.base.size.into(),
             Self::Compound(c) => c.size(),
-            Self::Array { base, shape } => base.itemsize() * shape.iter().product::<usize>(),
+            // A type that is too large for the address space is refused by validate, and overflows nothing before.
+            Self::Array { base, shape } => shape.iter().fold(base.itemsize(), |size, n| size.saturating_mul(*n)),
             Self::VarString { .. } | Self::ObjectRef => 8,
             Self::VarSeq(_) => 16,
             Self::RegionRef => 12,
@@ -441,6 +442,9 @@ impl DType {
     fn validate_at(&self, depth: usize) -> Result<()> {
         if depth > 32 {
             bail!(Dtype, "the type is nested more than 32 deep");
+        }
+        if isize::try_from(self.itemsize()).is_err() {
+            bail!(Dtype, "an element of the type is larger than the address space");
         }
         match self {
             Self::FixedString { size: 0, .. } => bail!(Dtype, "a fixed-length string needs at least 1 byte"),
