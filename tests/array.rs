@@ -19,7 +19,8 @@ fn naive(item: &Item, n: usize) -> (Vec<usize>, bool) {
             let mut out = Vec::new();
             let up = *step > 0;
             // A bound before the beginning or past the end stands at the edge.
-            let first = start.map_or(if up { 0 } else { len - 1 }, |s| wrap(s).clamp(if up { 0 } else { -1 }, if up { len } else { len - 1 }));
+            let first =
+                start.map_or(if up { 0 } else { len - 1 }, |s| wrap(s).clamp(if up { 0 } else { -1 }, if up { len } else { len - 1 }));
             let end = stop.map_or(if up { len } else { -1 }, |s| wrap(s).clamp(-1, len));
             let mut i = first;
             while (up && i < end) || (!up && i > end) {

@@ -203,6 +203,9 @@ mod tests {
             a.assign(1, &AnyArray::from(format!("{round}"))).unwrap();
         }
         assert_eq!(snapshot.heap.as_ref().unwrap().len(), 3);
-        assert_eq!((snapshot.to_strings().unwrap(), a.to_strings().unwrap()), (vec!["a".into(), "b".into(), "c".into()], vec!["a".to_owned(), "499".into(), "c".into()]));
+        assert_eq!(
+            (snapshot.to_strings().unwrap(), a.to_strings().unwrap()),
+            (vec!["a".into(), "b".into(), "c".into()], vec!["a".to_owned(), "499".into(), "c".into()])
+        );
     }
 }
