@@ -156,16 +156,25 @@ impl MemDiskGroup {
         self.shared.policy.is_none() || self.allows(&path::join(&self.name(), name), !matches!(node, Node::Group(_)))
     }
 
-    /// True if the policy lets a name of this group be seen. A link counts as what it leads to; one that leads nowhere is seen.
+    /// True if the policy lets a name of this group be seen. A link is seen if what it leads to is, under both names, or if it leads nowhere.
     fn sees(&self, name: &str) -> Result<bool> {
         if self.shared.policy.is_none() {
             return Ok(true);
         }
-        match resolve::open_single(&*self.inner, name) {
-            Ok(node) => Ok(self.allows_node(name, &node)),
-            Err(e) if e.is_not_found() => Ok(true),
-            Err(e) => Err(e),
+        let node = match resolve::open_single(&*self.inner, name) {
+            Ok(node) => node,
+            Err(e) if e.is_not_found() => return Ok(true),
+            Err(e) => return Err(e),
+        };
+        if !self.allows_node(name, &node) {
+            return Ok(false);
         }
+        if !matches!(self.inner.child_link(name)?, Some(Link::Soft { .. })) {
+            return Ok(true);
+        }
+        let target = node.name();
+        let above = target.match_indices('/').skip(1).all(|(at, _)| self.allows(&target[..at], false));
+        Ok(above && self.allows(&target, !matches!(node, Node::Group(_))))
     }
 }
 
