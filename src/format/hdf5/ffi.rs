@@ -158,6 +158,7 @@ const MEANINGS: &[(&str, ErrorKind)] = &[
     ("unable to open required plugin", ErrorKind::Unsupported),
     ("can't find plugin", ErrorKind::Unsupported),
     ("encoder is not available", ErrorKind::Unsupported),
+    ("bad version number", ErrorKind::Unsupported),
     ("no write intent", ErrorKind::ReadOnly),
     ("name already exists", ErrorKind::AlreadyExists),
     ("already exists", ErrorKind::AlreadyExists),
@@ -177,11 +178,16 @@ fn describe(stack: &[String]) -> Error {
     let Some(inner) = stack.first() else { return Error::new(ErrorKind::Io, "the HDF5 library failed and did not say why") };
     let kind = MEANINGS.iter().find(|(text, _)| stack.iter().any(|s| s.contains(text))).map_or(ErrorKind::Corrupt, |(_, kind)| *kind);
     let told = MEANINGS.iter().find_map(|(text, _)| stack.iter().find(|s| s.contains(text))).unwrap_or(inner);
+    // What the system said follows as the cause; times, buffers and descriptors tell the user nothing.
+    let told = if told.contains("errno = ") { told.split(':').next().unwrap_or(told) } else { told };
     let message = match stack.last() {
         Some(outer) if outer != told => format!("the HDF5 library says: {outer}: {told}"),
         _ => format!("the HDF5 library says: {told}"),
     };
-    let error = Error::new(kind, message);
+    let mut error = Error::new(kind, message);
+    if stack.iter().any(|s| s.contains("bad version number") || s.contains("version number out of range")) {
+        error = error.remedy("it may be made for a later HDF5 than this build has (the feature 'static-hdf5' brings one), or be damaged");
+    }
     let os = stack.iter().find_map(|s| s.split_once("errno = ")).and_then(|(_, rest)| {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         digits.parse::<i32>().ok()

@@ -1,7 +1,8 @@
 //! An open file, shared by all handles of its tree.
 
 use super::ffi::{h5, hid_t, library};
-use crate::error::{Error, ErrorKind, Result, bail, error};
+use super::names::Names;
+use crate::error::{Error, ErrorKind, Result, error};
 use crate::tree::Location;
 use hdf5_sys::h5f::{H5F_SCOPE_GLOBAL, H5Fclose, H5Fflush, H5Fget_file_image};
 use std::path::PathBuf;
@@ -20,6 +21,9 @@ pub(super) struct OpenFile {
     /// These two change under the library's lock only.
     closed: AtomicBool,
     poisoned: AtomicBool,
+    /// Something was unlinked: references may lead to what is no more.
+    deleted: AtomicBool,
+    names: Names,
 }
 
 impl OpenFile {
@@ -27,7 +31,16 @@ impl OpenFile {
     pub(super) fn new(id: hid_t, path: Option<PathBuf>, writable: bool) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let tree = TREE | NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { id, tree, path, writable, closed: AtomicBool::new(false), poisoned: AtomicBool::new(false) }
+        Self {
+            id,
+            tree,
+            path,
+            writable,
+            closed: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
+            names: Names::default(),
+        }
     }
 
     pub(super) fn id(&self) -> hid_t {
@@ -58,10 +71,11 @@ impl OpenFile {
     }
 
     fn check_open(&self) -> Result<()> {
-        if self.is_closed() {
-            return Err(error!(Closed, "the file was closed").remedy("open it again"));
+        match (self.is_closed(), self.is_poisoned()) {
+            (false, _) => Ok(()),
+            (true, false) => Err(error!(Closed, "the file was closed").remedy("open it again")),
+            (true, true) => Err(incomplete()),
         }
-        Ok(())
     }
 
     /// Runs something that reads, under the library's lock.
@@ -77,8 +91,7 @@ impl OpenFile {
     pub(super) fn writing<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
         library(|| {
             if self.is_poisoned() {
-                return Err(error!(Poisoned, "an earlier write to the file failed, and it may be incomplete")
-                    .remedy("discard the file and write it anew"));
+                return Err(incomplete());
             }
             self.check_open()?;
             if !self.writable {
@@ -91,6 +104,22 @@ impl OpenFile {
             })
         })
         .map_err(|e| self.named(e))
+    }
+
+    /// The names of the handles.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// True if a reference may lead to what was deleted.
+    pub(super) fn has_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a path leads nowhere any more.
+    pub(super) fn unlinked(&self, path: &str) {
+        self.deleted.store(true, Ordering::Relaxed);
+        self.names.removed(path);
     }
 
     fn poison(&self) {
@@ -112,7 +141,7 @@ impl OpenFile {
         library(|| {
             if self.is_closed() {
                 return match self.is_poisoned() {
-                    true => Err(error!(Poisoned, "the file could not be written completely")),
+                    true => Err(incomplete()),
                     false => Ok(()),
                 };
             }
@@ -126,7 +155,7 @@ impl OpenFile {
                 self.poison();
             }
             if before && result.is_ok() {
-                bail!(Poisoned, "an earlier write to the file failed, and it may be incomplete");
+                return Err(incomplete());
             }
             result
         })
@@ -146,6 +175,10 @@ impl OpenFile {
             Ok(bytes)
         })
     }
+}
+
+fn incomplete() -> Error {
+    error!(Poisoned, "an earlier write to the file failed, and it is incomplete").remedy("discard the file and write it anew")
 }
 
 impl Drop for OpenFile {

@@ -94,24 +94,24 @@ impl Group for Hdf5Group {
             if !links::is_hard(self.handle.id(), name)? {
                 return Ok(None);
             }
-            let name = c_name(name)?;
-            let id = Id::own(h5!(H5Oopen(self.handle.id(), name.as_ptr(), H5P_DEFAULT))?);
-            object::open(self.handle.file(), id).map(Some)
+            let wanted = c_name(name)?;
+            let id = Id::own(h5!(H5Oopen(self.handle.id(), wanted.as_ptr(), H5P_DEFAULT))?);
+            object::open(self.handle.file(), id, self.handle.child_path(name)).map(Some)
         })
     }
 
     fn new_group(&self, name: &str, spec: &GroupSpec) -> Result<GroupRef> {
-        let name = c_name(name)?;
+        let (name, path) = (c_name(name)?, self.handle.child_path(name));
         self.handle.file().writing(|| {
             let lists = props::lists()?;
             let list = if spec.track_order { &lists.tracked_group } else { &lists.group };
             let id = h5!(H5Gcreate2(self.handle.id(), name.as_ptr(), lists.link.get(), list.get(), H5P_DEFAULT))?;
-            Ok(Arc::new(Hdf5Group::new(Handle::new(self.handle.file(), Id::own(id)))) as GroupRef)
+            Ok(Arc::new(Hdf5Group::new(Handle::new(self.handle.file(), Id::own(id), path))) as GroupRef)
         })
     }
 
     fn new_dataset(&self, name: &str, spec: &DatasetSpec, data: Option<AnyArray>) -> Result<DatasetRef> {
-        let name = c_name(name)?;
+        let (name, path) = (c_name(name)?, self.handle.child_path(name));
         self.handle.file().writing(|| {
             let lists = props::lists()?;
             let refs = References::new(self.handle.file());
@@ -120,7 +120,7 @@ impl Group for Hdf5Group {
             let list = list.as_ref().unwrap_or(&lists.dataset).get();
             let space = space::create(spec.shape.as_deref(), spec.maxshape.as_deref())?;
             let made = h5!(H5Dcreate2(self.handle.id(), name.as_ptr(), type_id.get(), space.get(), lists.link.get(), list, H5P_DEFAULT))?;
-            let handle = Handle::new(self.handle.file(), Id::own(made));
+            let handle = Handle::new(self.handle.file(), Id::own(made), path);
             if let (Some(data), Some(shape)) = (&data, &spec.shape)
                 && !data.is_empty()
             {
@@ -138,14 +138,14 @@ impl Group for Hdf5Group {
     }
 
     fn new_datatype(&self, name: &str, dtype: &DType) -> Result<DatatypeRef> {
-        let name = c_name(name)?;
+        let (name, path) = (c_name(name)?, self.handle.child_path(name));
         self.handle.file().writing(|| {
             let lists = props::lists()?;
             // A copy: predefined types cannot be committed.
             let plain = types::library_type(dtype)?;
             let id = Id::own(h5!(H5Tcopy(plain.get()))?);
             h5!(H5Tcommit2(self.handle.id(), name.as_ptr(), id.get(), lists.link.get(), lists.datatype.get(), H5P_DEFAULT))?;
-            Ok(Arc::new(Hdf5Datatype::new(Handle::new(self.handle.file(), id))) as DatatypeRef)
+            Ok(Arc::new(Hdf5Datatype::new(Handle::new(self.handle.file(), id, path))) as DatatypeRef)
         })
     }
 
@@ -171,8 +171,9 @@ impl Group for Hdf5Group {
             if !links::exists(self.handle.id(), name)? {
                 return Ok(false);
             }
-            let name = c_name(name)?;
+            let (path, name) = (self.handle.child_path(name), c_name(name)?);
             h5!(H5Ldelete(self.handle.id(), name.as_ptr(), H5P_DEFAULT))?;
+            self.handle.file().unlinked(path.as_deref().unwrap_or_default());
             Ok(true)
         })
     }
@@ -188,7 +189,14 @@ impl Group for Hdf5Group {
             let (old, new) = (c_name(name)?, c_name(new_name)?);
             let destination = if same { H5L_SAME_LOC } else { to.id() };
             let list = props::lists()?.link.get();
-            h5!(H5Lmove(self.handle.id(), old.as_ptr(), destination, new.as_ptr(), list, H5P_DEFAULT)).map(drop)
+            let paths = (self.handle.child_path(name), to.child_path(new_name));
+            h5!(H5Lmove(self.handle.id(), old.as_ptr(), destination, new.as_ptr(), list, H5P_DEFAULT))?;
+            match paths {
+                (Some(old), Some(new)) => self.handle.file().names().moved(&old, &new),
+                (Some(old), None) => self.handle.file().names().removed(&old),
+                _ => {}
+            }
+            Ok(())
         })
     }
 

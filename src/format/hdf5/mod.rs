@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `ffi`, `compat` | the door to the C library: ids, the lock, errors, versions |
 //! | `open`, `signature`, `holder` | files by mode, images in memory; what is an HDF5 file; who holds it |
-//! | `file`, `object` | an open file, an open object |
+//! | `file`, `object`, `names` | an open file, an open object, the path by which it was reached |
 //! | `group`, `links`, `dataset`, `datatype`, `attributes` | the traits of the tree |
 //! | `types`, `elements` | element types; elements between the library's memory and an array |
 //! | `space`, `plan`, `gather`, `transfer` | selections as calls |
@@ -32,6 +32,7 @@ mod h5type;
 mod holder;
 mod image;
 mod links;
+mod names;
 mod object;
 mod open;
 mod pipeline;

@@ -3,6 +3,7 @@
 use super::datatype::Hdf5Datatype;
 use super::ffi::{Id, h5, hid_t, library, sized_text};
 use super::file::OpenFile;
+use super::names::Name;
 use super::{Hdf5Dataset, Hdf5Group, props, refs};
 use crate::error::{Result, bail};
 use crate::tree::{GroupRef, Node, ObjectId, ObjectRef};
@@ -20,11 +21,13 @@ pub(super) struct Handle {
     id: Arc<Id>,
     file: Arc<OpenFile>,
     tracked: Arc<OnceLock<bool>>,
+    name: Arc<Name>,
 }
 
 impl Handle {
-    pub(super) fn new(file: &Arc<OpenFile>, id: Id) -> Self {
-        Self { id: Arc::new(id), file: file.clone(), tracked: Arc::default() }
+    /// The path is the one by which it was reached, where that is known.
+    pub(super) fn new(file: &Arc<OpenFile>, id: Id, path: Option<String>) -> Self {
+        Self { id: Arc::new(id), file: file.clone(), tracked: Arc::default(), name: file.names().follow(path) }
     }
 
     pub(super) fn id(&self) -> hid_t {
@@ -35,15 +38,30 @@ impl Handle {
         &self.file
     }
 
-    /// The path by which it was reached, as the library follows it through renames; empty if it was deleted or the file closed.
+    /// The path by which it was reached, through renames; another one if that was deleted, and empty if none is left.
     pub(super) fn name(&self) -> String {
-        library(|| {
+        if let Some(path) = self.name.get() {
+            return path.to_string();
+        }
+        let found = library(|| {
             if self.file.is_closed() {
                 return String::new();
             }
-            let name = sized_text(|to, size| h5!(H5Iget_name(self.id(), to, size)));
+            // Opened anew by its address, it has no name yet, and the library looks for one.
+            let fresh = refs::address_of(self.id()).and_then(|at| refs::dereference(&self.file, at));
+            let name = fresh.and_then(|id| sized_text(|to, size| h5!(H5Iget_name(id.get(), to, size))));
             name.map(|n| String::from_utf8_lossy(&n).into_owned()).unwrap_or_default()
-        })
+        });
+        if !found.is_empty() {
+            self.name.set(&found);
+        }
+        found
+    }
+
+    /// The path of a child, if the group has one.
+    pub(super) fn child_path(&self, name: &str) -> Option<String> {
+        let path = self.name();
+        (!path.is_empty()).then(|| format!("{}/{name}", path.trim_end_matches('/')))
     }
 
     pub(super) fn object_id(&self) -> Result<ObjectId> {
@@ -57,7 +75,7 @@ impl Handle {
     pub(super) fn root(&self) -> Result<GroupRef> {
         self.file.reading(|| {
             let id = Id::own(h5!(H5Gopen2(self.file.id(), c"/".as_ptr(), H5P_DEFAULT))?);
-            Ok(Arc::new(Hdf5Group::new(Handle::new(&self.file, id))) as GroupRef)
+            Ok(Arc::new(Hdf5Group::new(Handle::new(&self.file, id, Some("/".into())))) as GroupRef)
         })
     }
 
@@ -89,9 +107,9 @@ fn type_of(id: hid_t) -> hdf5_sys::h5i::H5I_type_t {
 }
 
 /// The node of an open object.
-pub(super) fn open(file: &Arc<OpenFile>, id: Id) -> Result<Node> {
+pub(super) fn open(file: &Arc<OpenFile>, id: Id, path: Option<String>) -> Result<Node> {
     let class = type_of(id.get());
-    let handle = Handle::new(file, id);
+    let handle = Handle::new(file, id, path);
     Ok(match class {
         H5I_GROUP => Node::Group(Arc::new(Hdf5Group::new(handle))),
         H5I_DATASET => Node::Dataset(Arc::new(Hdf5Dataset::new(handle))),

@@ -199,7 +199,7 @@ fn explain(error: Error, path: &Path) -> Error {
             .remedy("get a complete copy of it; it was not closed by its writer, or not copied to its end")
             .because(error);
     }
-    if has("errno = 13") || has("errno = 30") || has("errno = 1,") {
+    if has("os error 13)") || has("os error 30)") || has("os error 1)") {
         return error!(Io, "permission denied").remedy("check the permissions of the file and its directory").because(error);
     }
     if error.kind() == ErrorKind::Corrupt {
@@ -286,7 +286,7 @@ impl Hdf5File {
     pub fn root(&self) -> Result<Hdf5Group> {
         self.file.reading(|| {
             let id: hid_t = h5!(H5Gopen2(self.file.id(), c"/".as_ptr(), H5P_DEFAULT))?;
-            Ok(Hdf5Group::new(Handle::new(&self.file, Id::own(id))))
+            Ok(Hdf5Group::new(Handle::new(&self.file, Id::own(id), Some("/".into()))))
         })
     }
 

@@ -5,7 +5,7 @@ use super::ffi::{Id, h5, hid_t, library};
 use super::file::OpenFile;
 use super::object;
 use super::space;
-use crate::error::{Error, ErrorKind, Result, bail, error};
+use crate::error::{Error, Result, bail, error};
 use crate::tree::{Node, ObjectId, ObjectRef, ReferenceTarget, Region, RegionKind, RegionRef};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5r::{H5Rcreate, H5Rdereference2, H5Rget_region};
@@ -30,7 +30,14 @@ struct Target {
 impl ReferenceTarget for Target {
     fn open(&self) -> Result<Node> {
         let Some(file) = self.file.upgrade() else { bail!(Closed, "the file of the reference was closed") };
-        file.reading(|| object::open(&file, dereference(&file, self.address)?))
+        file.reading(|| {
+            let node = object::open(&file, dereference(&file, self.address)?, None)?;
+            // The library finds deleted objects too, as long as nothing else lies where they were.
+            if file.has_deleted() && node.name().is_empty() {
+                return Err(not_there());
+            }
+            Ok(node)
+        })
     }
     fn id(&self) -> ObjectId {
         ObjectId { tree: self.tree, object: self.address }
@@ -41,10 +48,14 @@ impl ReferenceTarget for Target {
 }
 
 /// The object at an address of a file.
-fn dereference(file: &OpenFile, address: u64) -> Result<Id> {
+pub(super) fn dereference(file: &OpenFile, address: u64) -> Result<Id> {
     h5!(H5Rdereference2(file.id(), H5P_DEFAULT, compat::OBJECT, (&raw const address).cast()))
         .map(Id::own)
-        .map_err(|e| Error::new(ErrorKind::NotFound, "the reference leads to an object that is not there").because(e))
+        .map_err(|e| not_there().because(e))
+}
+
+fn not_there() -> Error {
+    error!(NotFound, "the reference leads to an object that is not there")
 }
 
 /// The address of an open object: what an object reference to it holds.
