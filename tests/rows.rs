@@ -197,3 +197,49 @@ fn reading_checks_values_and_ignores_extra_fields() {
     assert!(AnyArray::from("x").to_rows::<u8>().is_err() && AnyArray::from(1).to_rows::<String>().is_err());
     assert!(AnyArray::from(1).to_rows::<Vec<u8>>().is_err() && AnyArray::from(1).to_rows::<()>().is_err());
 }
+
+/// The same program on both residences.
+fn rows_live_in(group: &dyn memh5::prelude::Group) {
+    use memh5::prelude::*;
+    let rows: Vec<Row> = (1..7).map(row).collect();
+    let log = group.create_dataset("log").maxshape([None]).chunks([4]).write_rows(&rows[..2]).unwrap();
+    log.push_rows(&rows[2..]).unwrap();
+    assert_eq!(log.read_rows::<Row>().unwrap(), rows);
+    let mut changed = rows.clone();
+    changed[3].name = "new".into();
+    log.write_rows(&changed).unwrap();
+    assert_eq!(log.read_rows::<Row>().unwrap(), changed);
+    assert_eq!(log.read_slice::<AnyArray>(2..4).unwrap().to_rows::<Row>().unwrap(), changed[2..4]);
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Beam {
+        pol: Pol,
+        gain: Complex<f32>,
+        name: String,
+    }
+    let beams = [Beam { pol: Pol::Y, gain: Complex::new(0.5, -1.0), name: "b0".into() }];
+    let dtype: DType = "{name: |S4 (utf-8), pol: enum |i1 {X=0, Y=1}, gain: <c8}".parse().unwrap();
+    let d = group.create_dataset("beams").dtype(dtype.clone()).write_rows(&beams).unwrap();
+    assert_eq!(d.dtype().unwrap(), dtype);
+    assert_eq!(d.read_rows::<Beam>().unwrap(), beams);
+    let error = d.write_rows(&[Beam { pol: Pol::X, gain: Complex::default(), name: "too long".into() }]).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Dtype, Some("/beams")));
+    assert!(error.to_string().contains("row 0, field 'name'"), "{error}");
+    let error = group.create_dataset("none").write_rows(&[Option::<u8>::None]).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Dtype, Some("/none")));
+    assert!(!group.contains("none").unwrap());
+}
+
+#[test]
+fn rows_live_in_memory() {
+    rows_live_in(&memh5::MemGroup::new());
+}
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn rows_live_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows.h5");
+    let file = memh5::format::open(&path, memh5::Mode::CreateNew).unwrap();
+    rows_live_in(&*file);
+}

@@ -207,12 +207,6 @@ impl Buffer {
     }
 }
 
-/// The bytes of elements.
-pub(crate) fn bytes_of<T: Element>(elements: &[T]) -> &[u8] {
-    // SAFETY: Element is implemented for plain types without padding only.
-    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
-}
-
 /// Elements copied from bytes of any alignment. The caller has checked that the values are valid ones.
 pub(crate) fn elements_of<T: Element>(bytes: &[u8]) -> Vec<T> {
     let count = bytes.len() / size_of::<T>();

@@ -213,7 +213,7 @@ fn named(word: &str) -> Option<DType> {
             Some(DType::Int(IntType { size: size as u8, signed: letter == "i", order }))
         }
         ("f", _) => Some(DType::Float(FloatType { width: width(size)?, order })),
-        ("c", _) if size % 2 == 0 => Some(DType::Complex(FloatType { width: width(size / 2)?, order })),
+        ("c", _) if size.is_multiple_of(2) => Some(DType::Complex(FloatType { width: width(size / 2)?, order })),
         ("S", _) => Some(DType::fixed_ascii(size)),
         ("V", _) => Some(DType::opaque(size, "")),
         _ => None,

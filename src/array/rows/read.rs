@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
     fn items(self) -> Option<Items<'a>> {
         static U8: DType = DType::U8;
         let of = |array: &'a AnyArray, shape: &'a [usize], dtype: &'a DType, bytes: &'a [u8], count: usize| {
-            let size = if count == 0 { 1 } else { (bytes.len() / count).max(1) };
+            let size = bytes.len().checked_div(count).unwrap_or(0).max(1);
             Some(Items { array, shape, dtype, chunks: bytes.chunks_exact(size), fields: [].iter(), whole: self })
         };
         match (self.shape, self.dtype) {

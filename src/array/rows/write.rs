@@ -102,7 +102,7 @@ impl<'a> Writer<'a> {
             ([n, rest @ ..], base) => Kind::Fixed { count: *n, shape: rest, base },
             ([], DType::Complex(t)) => Kind::Fixed { count: 2, shape: &[], base: part_of_complex(t.width) },
             ([], DType::Opaque { size, .. }) => Kind::Fixed { count: *size, shape: &[], base: &U8 },
-            ([], DType::VarSeq(base)) => Kind::Growing { base, bytes: Vec::new(), heap: Arena::default() },
+            ([], DType::VarSeq(base)) => Kind::Growing { base, bytes: Vec::new(), heap: Box::default() },
             ([], DType::Compound(c)) => Kind::Fields(c.fields()),
             _ => return self.refuse(what),
         };
@@ -227,7 +227,7 @@ enum Kind<'a> {
     /// A number of items of one type.
     Fixed { count: usize, shape: &'a [usize], base: &'a DType },
     /// A sequence.
-    Growing { base: &'a DType, bytes: Vec<u8>, heap: Arena },
+    Growing { base: &'a DType, bytes: Vec<u8>, heap: Box<Arena> },
     /// A tuple into the fields of a compound, in their order.
     Fields(&'a [Field]),
 }
@@ -279,7 +279,7 @@ impl Items<'_> {
         if let Kind::Growing { base, bytes, heap } = self.kind
             && self.at > 0
         {
-            let items = AnyArray::assemble(base, vec![self.at], &bytes, heap).map_err(|e| RowError::new(e.message()))?;
+            let items = AnyArray::assemble(base, vec![self.at], &bytes, *heap).map_err(|e| RowError::new(e.message()))?;
             select::set_slot(self.out, 0, self.heap.push(Item::Seq(Box::new(items))));
         }
         Ok(())
