@@ -37,7 +37,7 @@ fn bare(node: &Node, track_order: bool) -> Arc<Node> {
 fn copy_attributes(from: &Node, to: &Node) {
     let Some(values) = from.attrs.read().as_ref().map(|table| {
         let names = table.names();
-        names.iter().filter_map(|name| Some((name.clone(), table.get(name)?.clone()))).collect::<Vec<_>>()
+        names.iter().filter_map(|name| Some((name.clone(), table.get(name.as_str())?.clone()))).collect::<Vec<_>>()
     }) else {
         return;
     };
@@ -70,7 +70,7 @@ fn repoint(node: &Node, map: &mut dyn FnMut(&ObjectRef) -> ObjectRef) -> Result<
     }
     if let Some(table) = node.attrs.write().as_mut() {
         for name in table.names().iter() {
-            if let Some(value) = table.get_mut(name)
+            if let Some(value) = table.get_mut(name.as_str())
                 && value.dtype().has_references()
             {
                 *value = map_array(value, map)?;
@@ -90,7 +90,7 @@ fn copy_tree(from: &Handle, make: &mut dyn FnMut(&Arc<Node>) -> Arc<Node>) -> Re
         let (Some(from), Some(to)) = (old.children(), new.children()) else { continue };
         let (from, mut to) = (from.read(), to.write());
         for name in from.names().iter() {
-            let child = match from.get(name) {
+            let child = match from.get(name.as_str()) {
                 Some(Child::Soft(target)) => Child::Soft(target.clone()),
                 Some(Child::External(target)) => Child::External(target.clone()),
                 None => continue,

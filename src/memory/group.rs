@@ -2,7 +2,7 @@
 
 use super::dataset::{self, MemDataset, MemDatasetCommon};
 use super::datatype::MemDatatype;
-use super::node::{Kind, Node};
+use super::node::{Kind, Node, Tag};
 use super::tree::{Handle, Tree};
 use crate::array::AnyArray;
 use crate::dtype::DType;
@@ -47,6 +47,14 @@ impl MemGroup {
 
     /// Walks down hard links; `None` where there is something else on the way.
     fn walk(&self, name: &str) -> Option<Handle> {
+        // A name that is found is no path.
+        match self.0.find(name) {
+            Some(link) => Some(self.0.child(link)),
+            None => self.walk_path(name),
+        }
+    }
+
+    fn walk_path(&self, name: &str) -> Option<Handle> {
         let root;
         let (start, mut here) = if path::is_absolute(name) {
             root = self.0.root();
@@ -72,7 +80,7 @@ impl MemGroup {
     /// `NotFound`, `NotADataset`, or `Unsupported` if an external link leads into a file.
     pub fn dataset(&self, name: &str) -> Result<MemDataset> {
         if let Some(found) = self.walk(name)
-            && matches!(found.node().kind, Kind::Dataset(_))
+            && found.link.tag == Tag::Dataset
         {
             return Ok(MemDatasetCommon(found).into());
         }
@@ -88,7 +96,7 @@ impl MemGroup {
     /// `NotFound`, `NotAGroup`, or `Unsupported` if an external link leads into a file.
     pub fn group(&self, name: &str) -> Result<MemGroup> {
         if let Some(found) = self.walk(name)
-            && matches!(found.node().kind, Kind::Group(_))
+            && found.link.tag == Tag::Group
         {
             return Ok(MemGroup(found));
         }
@@ -125,7 +133,7 @@ impl MemGroup {
     /// As [`GroupExt::require_group`].
     pub fn require_group(&self, name: &str) -> Result<MemGroup> {
         match self.walk(name) {
-            Some(found) if matches!(found.node().kind, Kind::Group(_)) => Ok(MemGroup(found)),
+            Some(found) if found.link.tag == Tag::Group => Ok(MemGroup(found)),
             _ => self.of_memory(GroupExt::require_group(self, name)?, name),
         }
     }
@@ -141,6 +149,14 @@ impl MemGroup {
     /// The root of the tree: h5py's `file`.
     pub fn file(&self) -> MemGroup {
         MemGroup(self.0.root())
+    }
+
+    /// True if everything below this group and the other one, of any backend, is equal: [`tree_equal`](crate::tree::tree_equal).
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` if the other tree cannot be read.
+    pub fn content_eq(&self, other: &dyn Group) -> Result<bool> {
+        tree::tree_equal(self, other)
     }
 
     /// True if this is the root of its tree.

@@ -19,10 +19,10 @@ impl Handle {
 
     /// Puts a new node into the group.
     pub(super) fn add(&self, name: &str, node: Arc<Node>) -> Result<Handle> {
-        let name: Arc<str> = name.into();
-        let link = Link::first(node, self.node(), name.clone());
-        if !self.children()?.write().insert(name.clone(), Child::Hard(link.clone())) {
-            return Err(taken(&name));
+        let children = self.children()?;
+        let link = Link::first(node, self.node(), name.into());
+        if !children.write().insert(name.into(), Child::Hard(link.clone())) {
+            return Err(taken(name));
         }
         Ok(self.child(link))
     }
@@ -59,14 +59,13 @@ impl Handle {
 
     /// Gives a node that is there already one more name.
     pub(super) fn new_hard_link(&self, name: &str, node: &Arc<Node>) -> Result<()> {
-        let name: Arc<str> = name.into();
         let mut structure = self.tree.structure.lock();
         let mut children = self.children()?.write();
-        if children.contains(&name) {
-            return Err(taken(&name));
+        if children.contains(name) {
+            return Err(taken(name));
         }
-        let link = Link::another(node.clone(), self.node(), name.clone());
-        children.insert(name, Child::Hard(link));
+        let link = Link::another(node.clone(), self.node(), name.into());
+        children.insert(name.into(), Child::Hard(link));
         drop(children);
         if node.children().is_some() {
             self.expect_circles();
@@ -128,12 +127,11 @@ impl Handle {
         if to.as_deref().unwrap_or(from).contains(new_name) {
             return Err(taken(new_name));
         }
-        let new_name: Arc<str> = new_name.into();
         if let Some(child) = from.remove(name) {
             if let Child::Hard(link) = &child {
-                link.move_to(parent, new_name.clone());
+                link.move_to(parent, new_name.into());
             }
-            to.unwrap_or(from).insert(new_name, child);
+            to.unwrap_or(from).insert(new_name.into(), child);
         }
         Ok(())
     }

@@ -13,9 +13,12 @@ mod dataset;
 mod datatype;
 mod group;
 mod links;
+mod name;
 mod node;
 mod reference;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use attrs::MemAttrs;
@@ -106,10 +109,10 @@ pub(self) use impl_object;
 impl Handle {
     /// The object as the tree's traits know it.
     fn into_node(self) -> Node {
-        match &self.node().kind {
-            node::Kind::Group(_) => Node::Group(Arc::new(MemGroup(self))),
-            node::Kind::Dataset(_) => Node::Dataset(Arc::new(MemDatasetCommon(self))),
-            node::Kind::Datatype(_) => Node::Datatype(Arc::new(MemDatatype(self))),
+        match self.link.tag {
+            node::Tag::Group => Node::Group(Arc::new(MemGroup(self))),
+            node::Tag::Dataset => Node::Dataset(Arc::new(MemDatasetCommon(self))),
+            node::Tag::Datatype => Node::Datatype(Arc::new(MemDatatype(self))),
         }
     }
 

@@ -3,11 +3,13 @@
 //! A group owns its links, a link owns its node; the way back up is weak. So an object lives as long as a name leads to it or a handle
 //! holds it. (Hard links can close circles; [`collect`](super::collect) frees those.)
 
+use super::name::Name;
 use super::table::NameTable;
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::tree::{Fill, Filter, Layout};
 use parking_lot::{Mutex, RwLock};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -27,6 +29,8 @@ pub(super) enum Child {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) node: Arc<Node>,
+    /// What the node is, so that this can be told without looking at it.
+    pub(super) tag: Tag,
     place: Mutex<Place>,
 }
 
@@ -34,26 +38,34 @@ pub(super) struct Link {
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) parent: Weak<Node>,
-    pub(super) name: Arc<str>,
+    pub(super) name: Name,
 }
 
 impl Link {
+    fn at(node: Arc<Node>, place: Place) -> Arc<Self> {
+        let tag = match node.kind {
+            Kind::Group(_) => Tag::Group,
+            Kind::Dataset(_) => Tag::Dataset,
+            Kind::Datatype(_) => Tag::Datatype,
+        };
+        Arc::new(Self { node, tag, place: Mutex::new(place) })
+    }
+
     /// A link that is in no group.
     pub(super) fn loose(node: Arc<Node>) -> Arc<Self> {
-        Arc::new(Self { node, place: Mutex::new(Place { parent: Weak::new(), name: Arc::default() }) })
+        Self::at(node, Place { parent: Weak::new(), name: Name::from("") })
     }
 
     /// The link of a new node.
-    pub(super) fn first(node: Arc<Node>, parent: &Arc<Node>, name: Arc<str>) -> Arc<Self> {
-        let link = Arc::new(Self { node, place: Mutex::new(Place { parent: Arc::downgrade(parent), name }) });
+    pub(super) fn first(node: Arc<Node>, parent: &Arc<Node>, name: Name) -> Arc<Self> {
+        let link = Self::at(node, Place { parent: Arc::downgrade(parent), name });
         link.node.links.lock().push(Arc::downgrade(&link));
         link
     }
 
     /// One more link of a node that is there already.
-    pub(super) fn another(node: Arc<Node>, parent: &Arc<Node>, name: Arc<str>) -> Arc<Self> {
+    pub(super) fn another(node: Arc<Node>, parent: &Arc<Node>, name: Name) -> Arc<Self> {
         node.relinked.store(true, Ordering::Release);
-        node.links.lock().prune();
         Self::first(node, parent, name)
     }
 
@@ -62,7 +74,7 @@ impl Link {
     }
 
     /// Puts the link somewhere else.
-    pub(super) fn move_to(&self, parent: &Arc<Node>, name: Arc<str>) {
+    pub(super) fn move_to(&self, parent: &Arc<Node>, name: Name) {
         *self.place.lock() = Place { parent: Arc::downgrade(parent), name };
     }
 
@@ -75,39 +87,47 @@ impl Link {
 
 /// The links that lead to a node, oldest first. Nearly always there is one.
 #[derive(Debug, Default)]
-pub(super) struct InLinks {
+struct InLinks {
     first: Weak<Link>,
-    more: Vec<Weak<Link>>,
+    more: VecDeque<Weak<Link>>,
+    /// How many of the others may have been removed.
+    removed: usize,
+}
+
+fn attached(link: &Weak<Link>) -> Option<Arc<Link>> {
+    link.upgrade().filter(|l| l.place.lock().parent.strong_count() > 0)
 }
 
 impl InLinks {
     fn push(&mut self, link: Weak<Link>) {
-        if self.first.strong_count() == 0 && self.more.is_empty() {
+        if self.more.is_empty() && attached(&self.first).is_none() {
             self.first = link;
         } else {
-            self.more.push(link);
+            self.more.push_back(link);
         }
     }
 
+    /// Forgets a link that was detached: at once if it is the oldest, else when many have come together.
     fn remove(&mut self, link: &Arc<Link>) {
-        let is = |l: &Weak<Link>| std::ptr::eq(l.as_ptr(), Arc::as_ptr(link));
-        if is(&self.first) {
-            self.first = if self.more.is_empty() { Weak::new() } else { self.more.remove(0) };
-        } else {
-            self.more.retain(|l| !is(l));
+        if std::ptr::eq(self.first.as_ptr(), Arc::as_ptr(link)) {
+            self.first = Weak::new();
+            while let Some(next) = self.more.pop_front() {
+                if attached(&next).is_some() {
+                    self.first = next;
+                    break;
+                }
+            }
+            return;
         }
-    }
-
-    /// Forgets the links that are gone.
-    fn prune(&mut self) {
-        self.more.retain(|l| l.strong_count() > 0);
-        if self.first.strong_count() == 0 && !self.more.is_empty() {
-            self.first = self.more.remove(0);
+        self.removed += 1;
+        if self.removed * 2 > self.more.len() {
+            self.more.retain(|l| attached(l).is_some());
+            self.removed = 0;
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = Arc<Link>> {
-        std::iter::once(&self.first).chain(&self.more).filter_map(Weak::upgrade)
+        std::iter::once(&self.first).chain(&self.more).filter_map(attached)
     }
 }
 
@@ -123,6 +143,14 @@ pub(super) struct Node {
     /// Absent while there are none.
     pub(super) attrs: RwLock<Option<Box<NameTable<AnyArray>>>>,
     pub(super) kind: Kind,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tag {
+    Group,
+    Dataset,
+    Datatype,
 }
 
 #[derive(Debug)]

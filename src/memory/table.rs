@@ -3,14 +3,15 @@
 //! Look-up, insertion and removal cost the same for ten names and for 10^5. The order in which names are listed is kept while they come
 //! in that order, which is the usual case and costs nothing; else it is sorted out at the next listing, and kept again.
 
+use super::name::Name;
 use hashbrown::{DefaultHashBuilder, HashTable, hash_table};
 use parking_lot::Mutex;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 #[derive(Debug)]
 struct Entry<V> {
-    name: Arc<str>,
+    name: Name,
     /// Rises with each insertion.
     number: u64,
     value: V,
@@ -24,7 +25,7 @@ pub(super) struct NameTable<V> {
     next: u64,
     tracked: bool,
     /// The names in the order of listing; absent when a change has broken it.
-    order: Mutex<Option<Arc<Vec<Arc<str>>>>>,
+    order: Mutex<Option<Arc<Vec<Name>>>>,
 }
 
 impl<V> NameTable<V> {
@@ -38,11 +39,11 @@ impl<V> NameTable<V> {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&V> {
-        self.table.find(self.hasher.hash_one(name), |e| *e.name == *name).map(|e| &e.value)
+        self.table.find(hash(&self.hasher, name.as_bytes()), |e| e.name.as_bytes() == name.as_bytes()).map(|e| &e.value)
     }
 
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut V> {
-        self.table.find_mut(self.hasher.hash_one(name), |e| *e.name == *name).map(|e| &mut e.value)
+        self.table.find_mut(hash(&self.hasher, name.as_bytes()), |e| e.name.as_bytes() == name.as_bytes()).map(|e| &mut e.value)
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
@@ -50,10 +51,9 @@ impl<V> NameTable<V> {
     }
 
     /// Adds a name as the newest; false if it is there already.
-    pub(super) fn insert(&mut self, name: Arc<str>, value: V) -> bool {
-        let hash = self.hasher.hash_one(&*name);
+    pub(super) fn insert(&mut self, name: Name, value: V) -> bool {
         let hasher = &self.hasher;
-        match self.table.entry(hash, |e| *e.name == *name, |e| hasher.hash_one(&*e.name)) {
+        match self.table.entry(hash(hasher, name.as_bytes()), |e| e.name == name, |e| hash(hasher, e.name.as_bytes())) {
             hash_table::Entry::Occupied(_) => return false,
             hash_table::Entry::Vacant(place) => {
                 place.insert(Entry { name: name.clone(), number: self.next, value });
@@ -62,7 +62,7 @@ impl<V> NameTable<V> {
         self.next += 1;
         let order = self.order.get_mut();
         let in_order = match order.as_mut().map(Arc::make_mut) {
-            Some(names) if self.tracked || names.last().is_none_or(|last| **last < *name) => {
+            Some(names) if self.tracked || names.last().is_none_or(|last| *last < name) => {
                 names.push(name);
                 true
             }
@@ -75,11 +75,11 @@ impl<V> NameTable<V> {
     }
 
     pub(super) fn remove(&mut self, name: &str) -> Option<V> {
-        let found = self.table.find_entry(self.hasher.hash_one(name), |e| *e.name == *name).ok()?;
+        let found = self.table.find_entry(hash(&self.hasher, name.as_bytes()), |e| e.name.as_bytes() == name.as_bytes()).ok()?;
         let (entry, _) = found.remove();
         let order = self.order.get_mut();
         match order.as_mut().map(Arc::make_mut) {
-            Some(names) if names.last().is_some_and(|last| **last == *name) => {
+            Some(names) if names.last().is_some_and(|last| last.as_bytes() == name.as_bytes()) => {
                 names.pop();
             }
             _ => *order = None,
@@ -88,17 +88,19 @@ impl<V> NameTable<V> {
     }
 
     /// The names in the order of listing.
-    pub(super) fn names(&self) -> Arc<Vec<Arc<str>>> {
+    pub(super) fn names(&self) -> Arc<Vec<Name>> {
         let mut order = self.order.lock();
         order
             .get_or_insert_with(|| {
-                let mut entries: Vec<(u64, &Arc<str>)> = self.table.iter().map(|e| (e.number, &e.name)).collect();
-                if self.tracked {
-                    entries.sort_unstable_by_key(|e| e.0);
+                Arc::new(if self.tracked {
+                    let mut names: Vec<(u64, Name)> = self.table.iter().map(|e| (e.number, e.name.clone())).collect();
+                    names.sort_unstable_by_key(|n| n.0);
+                    names.into_iter().map(|n| n.1).collect()
                 } else {
-                    entries.sort_unstable_by(|a, b| a.1.cmp(b.1));
-                }
-                Arc::new(entries.into_iter().map(|e| e.1.clone()).collect())
+                    let mut names: Vec<Name> = self.table.iter().map(|e| e.name.clone()).collect();
+                    names.sort_unstable();
+                    names
+                })
             })
             .clone()
     }
@@ -113,6 +115,12 @@ impl<V> NameTable<V> {
         *self.order.get_mut() = Some(Arc::default());
         std::mem::take(&mut self.table).into_iter().map(|e| e.value)
     }
+}
+
+fn hash(hasher: &DefaultHashBuilder, name: &[u8]) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(name);
+    state.finish()
 }
 
 #[cfg(test)]

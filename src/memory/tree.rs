@@ -1,6 +1,7 @@
 //! A tree in memory, and the handle behind every object that a user holds.
 
 use super::collect;
+use super::name::Name;
 use super::node::{Child, Link, Node};
 use crate::error::{Result, error};
 use crate::tree::{Location, ObjectId};
@@ -155,7 +156,7 @@ impl Handle {
     }
 
     /// The names from the root to this object, and the handle of the group that holds it.
-    fn trace(&self) -> Option<(Vec<Arc<str>>, Option<Handle>)> {
+    fn trace(&self) -> Option<(Vec<Name>, Option<Handle>)> {
         if let Some(found) = self.trace_route() {
             return Some(found);
         }
@@ -165,7 +166,7 @@ impl Handle {
     }
 
     /// Follows the links upwards.
-    fn trace_route(&self) -> Option<(Vec<Arc<str>>, Option<Handle>)> {
+    fn trace_route(&self) -> Option<(Vec<Name>, Option<Handle>)> {
         let (mut names, mut holder) = (Vec::new(), None);
         let mut seen = std::collections::HashSet::new();
         let (mut link, mut via) = (self.link.clone(), self.via.clone());
@@ -198,10 +199,10 @@ impl Handle {
         if names.is_empty() {
             return "/".to_owned();
         }
-        let mut out = String::with_capacity(names.iter().map(|n| n.len() + 1).sum());
+        let mut out = String::with_capacity(names.iter().map(|n| n.as_bytes().len() + 1).sum());
         for name in names {
             out.push('/');
-            out.push_str(&name);
+            out.push_str(name.as_str());
         }
         out
     }
