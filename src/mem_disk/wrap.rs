@@ -138,6 +138,15 @@ impl Dataset for DatasetUnder {
     fn set_extent(&self, shape: &[usize]) -> Result<()> {
         self.inner.set_extent(shape)
     }
+    fn stored_filters(&self) -> Result<Vec<(u32, Vec<u32>)>> {
+        self.inner.stored_filters()
+    }
+    fn max_extent(&self) -> Result<Option<Vec<Option<usize>>>> {
+        self.inner.max_extent()
+    }
+    fn append_rows(&self, rows: &AnyArray) -> Result<()> {
+        self.inner.append_rows(rows)
+    }
     fn flush_dataset(&self) -> Result<()> {
         self.inner.flush_dataset()
     }
