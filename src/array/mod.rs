@@ -92,7 +92,8 @@ impl AnyArray {
     /// the machine's order.
     ///
     /// # Errors
-    /// `Dtype` if the dtype is not plain, `Shape` if the number of bytes does not fit, `Corrupt` if a bool is neither 0 nor 1.
+    /// `Dtype` if the dtype is not plain, `Shape` if the number of bytes does not fit. (A bool that is neither 0 nor 1 is found when it is
+    /// looked at.)
     pub fn from_bytes(dtype: DType, shape: impl Into<Vec<usize>>, bytes: &[u8]) -> Result<Self> {
         if !dtype.is_plain() {
             bail!(Dtype, "elements of type {dtype} are not plain bytes");
@@ -193,7 +194,7 @@ impl AnyArray {
     /// # Errors
     /// `Shape` if the number of elements differs.
     pub fn reshape(mut self, shape: &[usize]) -> Result<Self> {
-        if self.is_null() || byte_len(shape, 1)? != self.len() {
+        if self.is_null() || shape.len() > 32 || byte_len(shape, 1)? != self.len() {
             bail!(Shape, "an array of shape {:?} cannot be reshaped to {shape:?}", self.shape());
         }
         self.shape = Some(shape.to_vec());
@@ -216,6 +217,7 @@ impl AnyArray {
         if !self.dtype.same_values(&rows.dtype) {
             bail!(Dtype, "rows of type {} cannot be appended to an array of type {}", rows.dtype, self.dtype);
         }
+        self.free_garbage()?;
         let mut shape = self.shape().to_vec();
         shape[0] = shape[0].checked_add(rows.shape()[0]).ok_or_else(|| error!(Shape, "an axis cannot grow past the address space"))?;
         match &self.heap {
@@ -242,6 +244,7 @@ impl AnyArray {
         if old == shape {
             return Ok(());
         }
+        self.free_garbage()?;
         let bytes = byte_len(shape, self.dtype.itemsize())?;
         if old[1..] == shape[1..] {
             let (before, added) = (self.buffer.len(), bytes.saturating_sub(self.buffer.len()));

@@ -111,17 +111,30 @@ impl AnyArray {
         Ok(())
     }
 
-    /// Moves to a fresh heap if more than half of this one is garbage, or if it is shared and so the elements are copied anyway.
+    /// Frees garbage before elements are overwritten; moves to a fresh heap also if the elements are shared, and so copied anyway.
     fn compact(&mut self) -> Result<()> {
         let Some(heap) = &self.heap else { return Ok(()) };
-        let layout = Layout::of(&self.dtype);
-        let live = self.len() * layout.slots.len();
-        if heap.len() > 2 * live + 64 || (Arc::strong_count(heap) > 1 && !self.buffer.is_unique()) {
-            let fresh = Arc::new(Arena::default());
-            let bytes = adopt(self, &fresh, &layout);
-            self.buffer.make_mut()?.copy_from_slice(&bytes);
-            self.heap = Some(fresh);
+        if Arc::strong_count(heap) > 1 && !self.buffer.is_unique() {
+            return self.move_heap();
         }
+        self.free_garbage()
+    }
+
+    /// Moves to a fresh heap if more than half of this one is garbage.
+    pub(super) fn free_garbage(&mut self) -> Result<()> {
+        let Some(heap) = &self.heap else { return Ok(()) };
+        // Mostly the heap is small, and the slots need not be counted.
+        if heap.len() <= 2 * self.len() + 64 || heap.len() <= 2 * self.len() * Layout::of(&self.dtype).slots.len() + 64 {
+            return Ok(());
+        }
+        self.move_heap()
+    }
+
+    fn move_heap(&mut self) -> Result<()> {
+        let fresh = Arc::new(Arena::default());
+        let bytes = adopt(self, &fresh, &Layout::of(&self.dtype));
+        self.buffer.make_mut()?.copy_from_slice(&bytes);
+        self.heap = Some(fresh);
         Ok(())
     }
 
@@ -193,6 +206,19 @@ mod tests {
             assert!(held <= 2 * 50 + 64 + 1, "{held} items for 50 strings after round {round}");
         }
         assert_eq!(a.element(49).unwrap().to_string(), "\"round 1999\"");
+    }
+
+    #[test]
+    fn what_is_cut_off_and_appended_again_is_freed() {
+        let mut a = AnyArray::from_strings(["start"]);
+        let ten = AnyArray::from_strings((0..10).map(|i| i.to_string()));
+        for _ in 0..500 {
+            a.resize(&[1], None).unwrap();
+            a.append(&ten).unwrap();
+            a.resize(&[20], Some(&AnyArray::from("fill"))).unwrap();
+        }
+        assert!(a.heap.as_ref().unwrap().len() <= 2 * 20 + 64 + 11, "{}", a.heap.as_ref().unwrap().len());
+        assert_eq!(a.to_strings().unwrap()[..3], ["start", "0", "1"]);
     }
 
     #[test]
