@@ -8,6 +8,14 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 use std::sync::Arc;
 
 /// What can be written: numbers, strings, vectors, `ndarray` arrays and views, [`AnyArray`].
+///
+/// ```
+/// use memh5::array::IntoArray;
+/// assert_eq!(vec![1, 2, 3].into_array()?.shape(), [3]);
+/// assert!("text".into_array()?.is_scalar());
+/// assert_eq!(ndarray::array![[1.0, 2.0]].into_array()?.shape(), [1, 2]);
+/// # Ok::<(), memh5::Error>(())
+/// ```
 pub trait IntoArray {
     /// The array; an owned `ndarray` array in C order and a vector move in without a copy.
     ///
@@ -22,6 +30,11 @@ fn from_vec<T: Element>(v: Vec<T>, shape: Vec<usize>) -> AnyArray {
 
 impl AnyArray {
     /// An array of variable-length UTF-8 strings.
+    ///
+    /// ```
+    /// let a = memh5::AnyArray::from_strings(["Cyg A", "", "Cas A"]);
+    /// assert_eq!(a.to_string(), r#"["Cyg A", "", "Cas A"]"#);
+    /// ```
     pub fn from_strings<S: AsRef<str>>(strings: impl IntoIterator<Item = S>) -> AnyArray {
         let (heap, mut bytes) = (Arena::default(), Vec::new());
         for s in strings {
@@ -33,6 +46,13 @@ impl AnyArray {
     }
 
     /// A one-dimensional array of sequences, each a one-dimensional array of the base type.
+    ///
+    /// ```
+    /// use memh5::{AnyArray, DType};
+    /// let a = AnyArray::from_sequences(DType::I32, [AnyArray::from(vec![1, 2]), AnyArray::from(vec![3])])?;
+    /// assert_eq!(a.to_string(), "[[1, 2], [3]]");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Dtype` or `Shape` if one is not.
@@ -52,6 +72,15 @@ impl AnyArray {
     }
 
     /// A one-dimensional array of object references.
+    ///
+    /// ```
+    /// use memh5::{AnyArray, MemGroup, prelude::*};
+    /// let group = MemGroup::new();
+    /// let data = group.create_dataset("data").write(vec![1, 2])?;
+    /// let a = AnyArray::from_references([data.reference()?]);
+    /// assert_eq!(a.to_string(), "[ref(/data)]");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     pub fn from_references(references: impl IntoIterator<Item = ObjectRef>) -> AnyArray {
         let (heap, mut bytes) = (Arena::default(), Vec::new());
         for r in references {
@@ -62,6 +91,17 @@ impl AnyArray {
     }
 
     /// A one-dimensional array of region references.
+    ///
+    /// ```
+    /// use memh5::{AnyArray, MemGroup, prelude::*};
+    /// use memh5::tree::{Region, RegionKind, RegionRef};
+    /// let group = MemGroup::new();
+    /// let data = group.create_dataset("data").write(vec![1, 2, 3])?;
+    /// let region = Region { shape: vec![3], kind: RegionKind::Points(vec![vec![2], vec![0]]) };
+    /// let a = AnyArray::from_regions([RegionRef { target: data.reference()?, region }]);
+    /// assert_eq!(a.to_string(), "[regref(/data, [0:3], 2 points)]");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     pub fn from_regions(regions: impl IntoIterator<Item = RegionRef>) -> AnyArray {
         let (heap, mut bytes) = (Arena::default(), Vec::new());
         for r in regions {

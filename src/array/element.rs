@@ -13,6 +13,12 @@ mod sealed {
 ///
 /// Sealed: an implementation promises that the type has no padding and that the bytes which [`check`](Element::check) accepts are
 /// valid values.
+///
+/// ```
+/// use memh5::{DType, Element};
+/// assert_eq!(f32::DTYPE, DType::F32);
+/// assert!(u8::views(&DType::U8) && !u8::views(&DType::I8));
+/// ```
 pub trait Element: sealed::Sealed + Copy + Send + Sync + Default + std::fmt::Debug + PartialEq + 'static {
     /// The dtype of a new array of this type.
     const DTYPE: DType;

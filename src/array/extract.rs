@@ -20,6 +20,13 @@ impl AnyArray {
 
     /// The elements as an `ndarray` view, without a copy.
     ///
+    /// ```
+    /// let a = memh5::AnyArray::from(ndarray::array![[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(a.view::<f64>()?.sum(), 10.0);
+    /// assert!(a.view::<f32>().is_err());
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Dtype` if they are of another type, `Corrupt` if a bool is neither 0 nor 1, `Shape` for a null dataspace.
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
@@ -31,6 +38,13 @@ impl AnyArray {
 
     /// The elements as a mutable `ndarray` view; copies them first if somebody shares them.
     ///
+    /// ```
+    /// let mut a = memh5::AnyArray::from(vec![1, 2]);
+    /// a.view_mut::<i32>()?.mapv_inplace(|x| 10 * x);
+    /// assert_eq!(a.to_string(), "[10, 20]");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`view`](AnyArray::view).
     pub fn view_mut<T: Element>(&mut self) -> Result<ArrayViewMutD<'_, T>> {
@@ -41,6 +55,12 @@ impl AnyArray {
     }
 
     /// The elements as an owned `ndarray` array; the allocation moves out if nobody shares it, else it is copied.
+    ///
+    /// ```
+    /// let a = memh5::AnyArray::from(vec![1u8, 2]);
+    /// assert_eq!(a.into_array::<u8>()?, ndarray::array![1, 2].into_dyn());
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`view`](AnyArray::view).
@@ -73,6 +93,13 @@ impl AnyArray {
     }
 
     /// All elements as strings, in C order.
+    ///
+    /// ```
+    /// use memh5::{AnyArray, DType};
+    /// let a = AnyArray::from_bytes(DType::fixed_ascii(3), [2], b"ab\0cde")?;
+    /// assert_eq!(a.to_strings()?, ["ab", "cde"]);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Dtype` if they are no strings, `Corrupt` if one is not UTF-8.
@@ -119,6 +146,13 @@ impl AnyArray {
 
     /// All elements as sequences, in C order; each is a one-dimensional array.
     ///
+    /// ```
+    /// use memh5::AnyArray;
+    /// let a = AnyArray::from_rows(&[vec![1, 2], vec![]])?;
+    /// assert_eq!(a.to_sequences()?, [AnyArray::from(vec![1, 2]), AnyArray::from(Vec::<i32>::new())]);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Dtype` if they are none.
     pub fn to_sequences(&self) -> Result<Vec<AnyArray>> {
@@ -147,6 +181,14 @@ impl AnyArray {
 }
 
 /// What an array can be read as: a number, a string, a vector of them, an `ndarray` array, [`AnyArray`].
+///
+/// ```
+/// use memh5::{AnyArray, array::FromArray};
+/// assert_eq!(f64::from_array(AnyArray::from(1.5))?, 1.5);
+/// assert_eq!(Vec::<String>::from_array(AnyArray::from_strings(["a", "b"]))?, ["a", "b"]);
+/// assert!(Vec::<f64>::from_array(AnyArray::from(1.5)).is_err());
+/// # Ok::<(), memh5::Error>(())
+/// ```
 pub trait FromArray: Sized {
     /// The value.
     ///

@@ -70,6 +70,13 @@ pub struct AnyArray {
 impl AnyArray {
     /// An array of zeros: empty strings, empty sequences, null references.
     ///
+    /// ```
+    /// use memh5::{AnyArray, DType};
+    /// assert_eq!(AnyArray::zeros(DType::F32, [2, 2])?.to_string(), "[[0.0, 0.0],\n [0.0, 0.0]]");
+    /// assert_eq!(AnyArray::zeros(DType::STR, [2])?.to_string(), r#"["", ""]"#);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if it has more than 32 axes or is larger than the address space, `Io` if there is no memory.
     pub fn zeros(dtype: DType, shape: impl Into<Vec<usize>>) -> Result<Self> {
@@ -84,12 +91,25 @@ impl AnyArray {
     }
 
     /// A null dataspace: a type, and no elements. (h5py's `Empty`.)
+    ///
+    /// ```
+    /// use memh5::{AnyArray, DType};
+    /// let a = AnyArray::null(DType::F64);
+    /// assert!(a.is_null() && a.is_empty() && a.extent().is_none());
+    /// ```
     pub fn null(dtype: DType) -> Self {
         Self { dtype, shape: None, buffer: Buffer::from_vec(Vec::<u8>::new()), heap: None }
     }
 
     /// The array of a plain dtype (without strings of variable length, sequences, references) from the bytes of its elements, with numbers in
     /// the machine's order.
+    ///
+    /// ```
+    /// use memh5::{AnyArray, DType};
+    /// let a = AnyArray::from_bytes(DType::U16, [2], &[1u16.to_ne_bytes(), 2u16.to_ne_bytes()].concat())?;
+    /// assert_eq!(a, AnyArray::from(vec![1u16, 2]));
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Dtype` if the dtype is not plain, `Shape` if the number of bytes does not fit. (A bool that is neither 0 nor 1 is found when it is
@@ -174,6 +194,14 @@ impl AnyArray {
 
     /// The same elements under a dtype with [the same values](DType::same_values): another byte order on disk, another character set.
     ///
+    /// ```
+    /// use memh5::{AnyArray, DType, dtype::Order};
+    /// let a = AnyArray::from(vec![1.0]).with_dtype(&DType::F64.with_order(Order::Big))?;
+    /// assert_eq!(a.dtype().to_string(), ">f8");
+    /// assert_eq!(a.view::<f64>()?[[0]], 1.0);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Dtype` if the values differ.
     pub fn with_dtype(mut self, dtype: &DType) -> Result<Self> {
@@ -191,6 +219,12 @@ impl AnyArray {
 
     /// The same elements in another shape, without a copy.
     ///
+    /// ```
+    /// let a = memh5::AnyArray::from(vec![1, 2, 3, 4]);
+    /// assert_eq!(a.reshape(&[2, 2])?.to_string(), "[[1, 2],\n [3, 4]]");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if the number of elements differs.
     pub fn reshape(mut self, shape: &[usize]) -> Result<Self> {
@@ -203,6 +237,14 @@ impl AnyArray {
 
     /// Appends rows: the other array has the same dtype and the same axes but for axis 0. Amortised: n appends cost O(n), also
     /// while somebody holds a clone of each state.
+    ///
+    /// ```
+    /// use memh5::AnyArray;
+    /// let mut a = AnyArray::from(vec![1, 2]);
+    /// a.append(&AnyArray::from(vec![3]))?;
+    /// assert_eq!(a, AnyArray::from(vec![1, 2, 3]));
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` or `Dtype` if they do not fit.
@@ -233,6 +275,14 @@ impl AnyArray {
 
     /// Changes the shape axis by axis, as a resizable dataset does: what stays keeps its indices, what is new has the fill element.
     /// Growing axis 0 alone is amortised.
+    ///
+    /// ```
+    /// use memh5::AnyArray;
+    /// let mut a = AnyArray::from(ndarray::array![[1, 2], [3, 4]]);
+    /// a.resize(&[1, 3], Some(&AnyArray::from(9)))?;
+    /// assert_eq!(a.to_string(), "[[1, 2, 9]]");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if the rank differs or the result is too large.
@@ -275,6 +325,12 @@ impl AnyArray {
     }
 
     /// An array that holds one element everywhere.
+    ///
+    /// ```
+    /// use memh5::{AnyArray, DType};
+    /// assert_eq!(AnyArray::full(DType::STR, [2], &AnyArray::from("x"))?.to_string(), r#"["x", "x"]"#);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape`, or `Dtype` if the element has another type.

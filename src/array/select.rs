@@ -40,6 +40,13 @@ pub(super) fn adopt(from: &AnyArray, heap: &Arc<Arena>, layout: &Layout) -> Vec<
 impl AnyArray {
     /// The selected elements. Shares memory with this array if everything is selected.
     ///
+    /// ```
+    /// let a = memh5::AnyArray::from(ndarray::array![[1, 2, 3], [4, 5, 6]]);
+    /// assert_eq!(a.select((.., vec![2, 0]))?.to_string(), "[[3, 1],\n [6, 4]]");
+    /// assert_eq!(a.select((-1, 1..))?.to_string(), "[5, 6]");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Selection` if it does not fit the shape, `Shape` for a null dataspace.
     pub fn select(&self, selection: impl Into<Selection>) -> Result<AnyArray> {
@@ -64,6 +71,14 @@ impl AnyArray {
     }
 
     /// Writes the selected elements. The data have this array's dtype and the selection's shape, or broadcast to it.
+    ///
+    /// ```
+    /// use memh5::AnyArray;
+    /// let mut a = AnyArray::from(vec![1, 2, 3, 4]);
+    /// a.assign(1..3, &AnyArray::from(0))?;
+    /// assert_eq!(a, AnyArray::from(vec![1, 0, 0, 4]));
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Selection`, `Shape`, or `Dtype` if they do not fit.
@@ -140,6 +155,13 @@ impl AnyArray {
 
     /// The elements repeated to a shape, as numpy broadcasts: axes are matched from the last, and one of length 1 (or a missing one) repeats.
     /// Superfluous leading axes of length 1 are dropped, as h5py does.
+    ///
+    /// ```
+    /// let a = memh5::AnyArray::from(vec![1, 2]);
+    /// assert_eq!(a.broadcast(&[2, 2])?.to_string(), "[[1, 2],\n [1, 2]]");
+    /// assert!(a.broadcast(&[3]).is_err());
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if they do not match.

@@ -28,6 +28,12 @@ pub struct ElementRef<'a> {
 
 impl AnyArray {
     /// The elements in C order.
+    ///
+    /// ```
+    /// let a = memh5::AnyArray::from(vec![1u8, 2]);
+    /// let sum: u64 = a.elements().filter_map(|e| e.as_u64()).sum();
+    /// assert_eq!(sum, 3);
+    /// ```
     pub fn elements(&self) -> impl ExactSizeIterator<Item = ElementRef<'_>> {
         let size = self.dtype.itemsize();
         let bytes = self.buffer.as_slice();
@@ -122,6 +128,12 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The value of a real or complex number, or the one next to it; `None` for another type.
+    ///
+    /// ```
+    /// use num_complex::Complex;
+    /// let a = memh5::AnyArray::from(Complex::new(1.0f32, 2.0));
+    /// assert_eq!(a.element(0).and_then(|e| e.as_complex()), Some(Complex::new(1.0, 2.0)));
+    /// ```
     pub fn as_complex(&self) -> Option<Complex<f64>> {
         match self.dtype {
             DType::Complex(t) => {
@@ -142,6 +154,11 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The text of a string; `None` for another type, and if it is not UTF-8.
+    ///
+    /// ```
+    /// let a = memh5::AnyArray::from("text");
+    /// assert_eq!(a.element(0).and_then(|e| e.as_str()), Some("text"));
+    /// ```
     pub fn as_str(&self) -> Option<&'a str> {
         std::str::from_utf8(self.string_bytes()?).ok()
     }
@@ -160,6 +177,15 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The name of an enumeration's member (of a bool, `FALSE` or `TRUE`); `None` for another type, and if the value is no member.
+    ///
+    /// ```
+    /// use memh5::{AnyArray, DType};
+    /// let colour = DType::enumeration(DType::U8, [("RED", 0), ("BLUE", 7)])?;
+    /// let a = AnyArray::from_bytes(colour, [2], &[7, 9])?;
+    /// assert_eq!(a.element(0).and_then(|e| e.as_member()), Some("BLUE"));
+    /// assert_eq!(a.element(1).and_then(|e| e.as_member()), None);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     pub fn as_member(&self) -> Option<&'a str> {
         match self.dtype {
             DType::Enum(e) => {

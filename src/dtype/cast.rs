@@ -3,6 +3,15 @@
 use super::{DType, FloatWidth};
 
 /// How a conversion may treat the values. Nothing is ever converted silently.
+///
+/// ```
+/// use memh5::{AnyArray, Cast, DType};
+/// let a = AnyArray::from(vec![1.0, 2.5]);
+/// assert!(a.astype(&DType::I32, Cast::Exact).is_err());
+/// assert!(a.astype(&DType::I32, Cast::Safe).is_err());
+/// assert_eq!(a.astype(&DType::I32, Cast::Saturate)?, AnyArray::from(vec![1, 2]));
+/// # Ok::<(), memh5::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Cast {
@@ -17,6 +26,12 @@ pub enum Cast {
 }
 
 /// True if every value of `from` can be held by `to` exactly, as numpy's `can_cast(.., "safe")` has it.
+///
+/// ```
+/// use memh5::{DType, dtype::can_cast};
+/// assert!(can_cast(&DType::U8, &DType::I16) && can_cast(&DType::F32, &DType::C64));
+/// assert!(!can_cast(&DType::I8, &DType::U64) && !can_cast(&DType::F64, &DType::F32));
+/// ```
 pub fn can_cast(from: &DType, to: &DType) -> bool {
     if from.same_values(to) {
         return true;

@@ -15,6 +15,14 @@ pub struct Field {
 }
 
 /// A compound: fields that do not overlap, within a size. Bytes between them are padding and never read as data.
+///
+/// ```
+/// use memh5::DType;
+/// use memh5::dtype::{CompoundType, Field};
+/// let padded = CompoundType::new(vec![Field { name: "x".into(), dtype: DType::F32, offset: 4 }], 16)?;
+/// assert_eq!((padded.size(), padded.is_packed()), (16, false));
+/// # Ok::<(), memh5::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CompoundType {
     fields: Vec<Field>,
@@ -53,6 +61,12 @@ impl CompoundType {
 
     /// A compound without padding.
     ///
+    /// ```
+    /// use memh5::{DType, dtype::CompoundType};
+    /// assert_eq!(CompoundType::packed([("a", DType::U8), ("b", DType::F64)])?.size(), 9);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Dtype` if there is no field, or two have one name.
     pub fn packed<'n>(fields: impl IntoIterator<Item = (&'n str, DType)>) -> Result<Self> {
@@ -69,6 +83,12 @@ impl CompoundType {
     }
 
     /// A compound laid out as a C compiler does: each field at a multiple of its alignment.
+    ///
+    /// ```
+    /// use memh5::{DType, dtype::CompoundType};
+    /// assert_eq!(CompoundType::aligned([("a", DType::U8), ("b", DType::F64)])?.size(), 16);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Dtype` if there is no field, or two have one name.

@@ -259,11 +259,19 @@ impl DType {
     }
 
     /// A fixed array within an element.
+    ///
+    /// ```
+    /// assert_eq!(memh5::DType::array(memh5::DType::F32, [2, 3]).itemsize(), 24);
+    /// ```
     pub fn array(base: DType, shape: impl Into<Vec<usize>>) -> DType {
         DType::Array { base: Arc::new(base), shape: shape.into().into() }
     }
 
     /// A sequence of any length.
+    ///
+    /// ```
+    /// assert_eq!(memh5::DType::varseq(memh5::DType::STR).to_string(), "vlen(str)");
+    /// ```
     pub fn varseq(base: DType) -> DType {
         DType::VarSeq(Arc::new(base))
     }
@@ -271,6 +279,14 @@ impl DType {
     /// An enumeration over an integer type.
     ///
     /// The members `FALSE = 0, TRUE = 1` over an 8-bit signed integer are [`DType::Bool`].
+    ///
+    /// ```
+    /// use memh5::DType;
+    /// let colour = DType::enumeration(DType::U8, [("RED", 0), ("BLUE", 7)])?;
+    /// assert_eq!(colour.to_string(), "enum |u1 {RED=0, BLUE=7}");
+    /// assert!(DType::enumeration(DType::U8, [("RED", 256)]).is_err());
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Dtype` if the base is no integer, there is no member, two share a name, or a value does not fit.
@@ -396,6 +412,13 @@ impl DType {
     }
 
     /// The same type with every number, at any depth, stored in that byte order.
+    ///
+    /// ```
+    /// use memh5::{DType, dtype::Order};
+    /// let point = DType::compound([("x", DType::F64), ("tags", DType::varseq(DType::I32))])?;
+    /// assert_eq!(point.with_order(Order::Big).to_string(), "{x: >f8, tags: vlen(>i4)}");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     #[must_use]
     pub fn with_order(&self, order: Order) -> DType {
         match self {
@@ -413,6 +436,12 @@ impl DType {
 
     /// True if both types hold the same values in the same bytes of memory: equal but for stored byte order and string flavour
     /// (character set, and for variable-length strings the padding).
+    ///
+    /// ```
+    /// use memh5::{DType, dtype::Order};
+    /// let big = DType::F64.with_order(Order::Big);
+    /// assert!(big != DType::F64 && big.same_values(&DType::F64));
+    /// ```
     pub fn same_values(&self, other: &DType) -> bool {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) | (Self::BitField(a), Self::BitField(b)) => a.size == b.size && a.signed == b.signed,

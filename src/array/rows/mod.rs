@@ -130,6 +130,18 @@ impl AnyArray {
     ///
     /// Numbers are converted exactly or refused; a complex number is a pair to serde, as `num_complex::Complex` reads it.
     ///
+    /// ```
+    /// use memh5::{AnyArray, DType};
+    /// #[derive(serde::Deserialize, PartialEq, Debug)]
+    /// struct Point {
+    ///     x: f64,
+    ///     y: f64,
+    /// }
+    /// let dtype = DType::compound([("y", DType::F32), ("x", DType::I16), ("note", DType::STR)])?;
+    /// assert_eq!(AnyArray::zeros(dtype, [1])?.to_rows::<Point>()?, [Point { x: 0.0, y: 0.0 }]);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Dtype`, with row and field, if the struct has a field that the dtype lacks, or a value does not fit. `Shape` for a null dataspace.
     pub fn to_rows<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
