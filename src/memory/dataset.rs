@@ -107,17 +107,17 @@ impl MemDatasetCommon {
         Ok(self.stored()?.read().array.clone())
     }
 
-    /// Calls the function with the elements as they lie in memory. Who writes this dataset waits meanwhile.
+    /// Calls the function with the elements as they lie in memory: a snapshot. Nobody waits meanwhile; who writes this dataset copies it first.
     ///
     /// # Errors
     /// `Dtype` if the elements are not of this type, `Shape` for a null dataspace.
     pub fn with_view<T: Element, R>(&self, f: impl FnOnce(ArrayViewD<'_, T>) -> R) -> Result<R> {
-        let view = || Ok(f(self.stored()?.read().array.view::<T>()?));
+        let view = || Ok(f(self.snapshot()?.view::<T>()?));
         view().with_context(|| (self.name(), "read the dataset"))
     }
 
     /// Calls the function with the elements for writing. They are copied first if somebody holds a snapshot. Who reads or writes this
-    /// dataset waits meanwhile.
+    /// dataset waits meanwhile, so the function itself must not.
     ///
     /// # Errors
     /// `Dtype` if the elements are not of this type, `Shape` for a null dataspace.

@@ -160,7 +160,11 @@ impl Handle {
         if let Some(found) = self.trace_route() {
             return Some(found);
         }
-        // The way by which it was reached is gone, or leads in a circle: is there another?
+        // The way by which it was reached is gone, or leads in a circle: is there another to the same link, or at all?
+        let direct = Self { link: self.link.clone(), via: None, tree: self.tree.clone() };
+        if let Some(found) = direct.trace_route() {
+            return Some(found);
+        }
         let route = self.tree.route(self.node())?;
         Self::of_route(self.tree.clone(), route).trace_route()
     }
