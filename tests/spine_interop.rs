@@ -5,7 +5,6 @@
 mod peer;
 
 use memh5::MemGroup;
-use memh5::prelude::*;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
