@@ -14,6 +14,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// One test at a time: a Python that one starts inherits the files that another has open, and with them their locks.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// h5py's file of everything, the plain or the newer format.
 fn made_by_h5py(python: &Path, dir: &Path, v110: bool) -> std::path::PathBuf {
     let file = dir.join(if v110 { "h5py_v110.h5" } else { "h5py.h5" });
@@ -44,6 +50,7 @@ fn round_trip(python: &Path, file: &Path, dir: &Path) {
 #[test]
 fn everything_of_h5py_round_trips() {
     let Some(python) = peer::h5py() else { return };
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     for v110 in [false, true] {
         let file = made_by_h5py(&python, dir.path(), v110);
@@ -54,6 +61,7 @@ fn everything_of_h5py_round_trips() {
 #[test]
 fn shared_samples_round_trip() {
     let Some(python) = peer::h5py() else { return };
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     for file in peer::samples() {
         round_trip(&python, &file, dir.path());
@@ -156,6 +164,7 @@ fn same_descriptions(ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, V
 #[test]
 fn types_and_shapes_of_h5py_are_read() {
     let Some(python) = peer::h5py() else { return };
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     for v110 in [false, true] {
         let file = made_by_h5py(&python, dir.path(), v110);
@@ -170,6 +179,7 @@ fn types_and_shapes_of_h5py_are_read() {
 #[test]
 fn every_type_that_we_write_is_read_by_h5py() {
     let Some(python) = peer::h5py() else { return };
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("ours.h5");
     let root = format::open(&file, Mode::CreateNew).expect("create");
@@ -204,6 +214,7 @@ fn grid() -> ndarray::ArrayD<i32> {
 #[test]
 fn values_of_h5py_are_read() {
     let Some(python) = peer::h5py() else { return };
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     let file = made_by_h5py(&python, dir.path(), false);
     let root = format::open(&file, Mode::Read).expect("open");
@@ -269,6 +280,7 @@ fn values_of_h5py_are_read() {
 #[test]
 fn what_we_write_is_read_by_h5py() {
     let Some(python) = peer::h5py() else { return };
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("ours.h5");
     let root = format::open(&file, Mode::CreateNew).expect("create");

@@ -39,11 +39,11 @@ def main():
     for tag, mark in (("le", "<"), ("be", ">")):
         assert t[f"c16_{tag}"].dtype == np.dtype(mark + "c16") and t[f"c16_{tag}"][0] == 1 - 2j
     assert t["bool"].dtype == bool and t["bool"][...].tolist() == [True, False, True]
-    assert h5py.check_string_dtype(t["str"].dtype) == h5py.string_info("utf-8", None)
+    assert h5py.check_string_dtype(t["str"].dtype) == ("utf-8", None)
     assert t["str"].asstr()[...].tolist() == ["", "a", "Ångström", "日本"]
     assert t["str_scalar"].asstr()[()] == "scalar" and t["str_scalar"].shape == ()
     assert t["fixed"].dtype == np.dtype("S5") and t["fixed"][...].tolist() == [b"abc", b"abcde", b""]
-    assert h5py.check_string_dtype(t["fixed_utf8"].dtype) == h5py.string_info("utf-8", 9)
+    assert h5py.check_string_dtype(t["fixed_utf8"].dtype) == ("utf-8", 9)
     assert t["fixed_utf8"].asstr()[...].tolist() == ["日本", "x"]
     assert t["null"].shape is None and t["null"].dtype == np.dtype("<f4")
     assert t["empty"].shape == (0, 3) and t["empty"].dtype == np.dtype("<i2")
