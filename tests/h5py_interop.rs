@@ -92,7 +92,8 @@ fn spelled(t: &DType) -> Value {
         DType::Opaque { size, tag } => json!(["opaque", size, &**tag]),
         DType::Enum(e) => {
             let members: serde_json::Map<String, Value> =
-                e.members.iter().map(|(n, v)| (n.clone(), i64::try_from(*v).map_or_else(|_| json!(*v as u64), |v| json!(v)))).collect();
+                // (h5py tells the largest ones as the largest signed number.)
+                e.members.iter().map(|(n, v)| (n.clone(), json!(i64::try_from(*v).unwrap_or(i64::MAX)))).collect();
             json!(["enum", spelled(&DType::Int(e.base)), members])
         }
         DType::Compound(c) => {

@@ -53,7 +53,9 @@ def main():
     assert t["compound"][...].tolist() == [(1, 0.5, b"ab"), (2, 1.5, b"ab")]
     assert [v.tolist() for v in t["vlen"][...]] == [[1, 2, 3], [], [7]] and h5py.check_vlen_dtype(t["vlen"].dtype) == np.dtype("<i4")
     assert t["array"].dtype == np.dtype(("<i2", (2,))) and t["array"][...].tolist() == [[1, 2], [3, 4]]
-    assert t["opaque"].id.get_type().get_tag() == b"tag of ours" and t["opaque"][...].tobytes() == b"abcdefgh"
+    opaque, raw = t["opaque"].id, np.empty(2, "V4")
+    opaque.read(h5s.ALL, h5s.ALL, raw, mtype=opaque.get_type())
+    assert opaque.get_type().get_tag() == b"tag of ours" and raw.tobytes() == b"abcdefgh"
     assert t["fill"].fillvalue == 2.5 and t["fill"][...].tolist() == [2.5] * 5
     assert file["committed"].dtype == np.dtype([("x", "<f8")])
 
