@@ -18,6 +18,7 @@ mod print;
 mod reference;
 pub(crate) mod resolve;
 mod spec;
+mod verify;
 
 pub use attributes::{Attributes, AttributesExt};
 pub use builder::DatasetBuilder;
@@ -31,3 +32,4 @@ pub use link::{Link, NewLink};
 pub use print::{PrintOptions, layout_text, print_tree, print_tree_with, shape_text, short_value, visible};
 pub use reference::{ObjectRef, ReferenceTarget, Region, RegionKind, RegionRef};
 pub use spec::{BitshuffleCompressor, DatasetSpec, Fill, Filter, GroupSpec, Layout, Location, Mode};
+pub use verify::{Damage, VerifyReport, verify, verify_with};

@@ -107,7 +107,7 @@ impl Printer<'_> {
         let mut seen: HashMap<ObjectId, String> = HashMap::from([(root.id()?, name.clone())]);
         let head = self.ink(Ink::Group, &name);
         self.line(&head)?;
-        let names = reversed(root)?;
+        let names = if self.options.depth == Some(0) { Vec::new() } else { reversed(root)? };
         self.attributes(root.attrs(), "", !names.is_empty())?;
         let mut stack = vec![Level { group: root.to_ref(), at: name, names, indent: String::new() }];
         while let Some(level) = stack.last_mut() {
