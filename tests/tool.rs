@@ -206,7 +206,8 @@ fn verify_finds_a_wrong_checksum() {
 #[test]
 fn plots_are_pictures() {
     let (_directory, file) = directory();
-    for (object, select, name) in [("long", "", "line.png"), ("night/vis", "", "image.png"), ("cube", "0", "cube.svg"), ("night/vis", "0", "row.svg")]
+    for (object, select, name) in
+        [("long", "", "line.png"), ("night/vis", "", "image.png"), ("cube", "0", "cube.svg"), ("night/vis", "0", "row.svg")]
     {
         let picture = beside(&file, name);
         let mut args = vec!["plot", file.as_str(), object, "-o", &picture];
@@ -218,7 +219,10 @@ fn plots_are_pictures() {
         let bytes = std::fs::read(&picture).unwrap();
         if name.ends_with("svg") {
             let text = String::from_utf8(bytes).unwrap();
-            assert!(text.contains("<svg") && text.contains("</svg>") && text.contains("index of axis") && text.contains("a.h5: /"), "{name}");
+            assert!(
+                text.contains("<svg") && text.contains("</svg>") && text.contains("index of axis") && text.contains("a.h5: /"),
+                "{name}"
+            );
         } else {
             assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 2000, "{name}");
         }
@@ -309,7 +313,11 @@ fn a_directory_without_write_permission_is_told() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let (_directory, file) = directory();
-    let mut child = command(&["show", &file, "long", "--all"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = command(&["show", &file, "long", "--all"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     let ran = ran(&output);

@@ -34,11 +34,8 @@ fn picture<B: DrawingBackend>(
 ) -> Drawn<B> {
     // An element covers half a place on either side of its index.
     let (width, height) = (columns as f64 - 0.5, rows as f64 - 0.5);
-    let mut chart = ChartBuilder::on(area)
-        .margin(16)
-        .x_label_area_size(50)
-        .y_label_area_size(80)
-        .build_cartesian_2d(-0.5..width, height..-0.5)?;
+    let mut chart =
+        ChartBuilder::on(area).margin(16).x_label_area_size(50).y_label_area_size(80).build_cartesian_2d(-0.5..width, height..-0.5)?;
     let across = |x: &f64| index_at(labels, 1, *x);
     let down = |y: &f64| index_at(labels, 0, *y);
     let mut mesh = chart.configure_mesh();
@@ -55,7 +52,8 @@ fn picture<B: DrawingBackend>(
         while column < cells.1 {
             // Neighbours of one colour are one rectangle.
             let shade = |column: usize| {
-                let block = (row * rows / cells.0..(row + 1) * rows / cells.0, column * columns / cells.1..(column + 1) * columns / cells.1);
+                let block =
+                    (row * rows / cells.0..(row + 1) * rows / cells.0, column * columns / cells.1..(column + 1) * columns / cells.1);
                 colour(position(mean(values.values(), columns, block), low, high, canvas.log))
             };
             let this = shade(column);

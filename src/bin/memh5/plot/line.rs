@@ -26,7 +26,11 @@ pub fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, canvas: &Canvas, va
     }
 }
 
-fn finish<B, Y>(mut chart: ChartContext<'_, B, Cartesian2d<plotters::coord::types::RangedCoordf64, Y>>, values: &Values, labels: &Labels) -> Drawn<B>
+fn finish<B, Y>(
+    mut chart: ChartContext<'_, B, Cartesian2d<plotters::coord::types::RangedCoordf64, Y>>,
+    values: &Values,
+    labels: &Labels,
+) -> Drawn<B>
 where
     B: DrawingBackend,
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,

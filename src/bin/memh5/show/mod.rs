@@ -82,7 +82,9 @@ fn show_dataset(out: &mut Output, dataset: &DatasetRef, selection: Option<Select
     // Everything is read before the first line is written: a selection that does not fit leaves no half of an answer.
     let values = match &shape {
         Some(shape) => Some(read(dataset, shape, selection.unwrap_or_default(), all, signs)?),
-        None if selection.is_some() => return Err(Error::new(ErrorKind::Shape, "the dataset has a null dataspace: a type, and no elements")),
+        None if selection.is_some() => {
+            return Err(Error::new(ErrorKind::Shape, "the dataset has a null dataspace: a type, and no elements"));
+        }
         None => None,
     };
     writeln!(out, "{head}").map_err(output::failed)?;
