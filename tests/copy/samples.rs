@@ -2,7 +2,6 @@
 
 use crate::strict::assert_equal;
 use memh5::copy::{DeepCopy, deep_group_copy};
-use memh5::prelude::*;
 use memh5::tree::{DiffOptions, diff};
 use memh5::{MemDiskGroup, MemGroup, Mode};
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ fn samples() -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shared = std::env::var_os("MEMH5_SAMPLES").map_or_else(|| here.join("../shared/samples"), PathBuf::from);
     let mut found = Vec::new();
-    for dir in [shared.join("caput"), shared.join("spine/h5"), shared.join("larpix"), here.join("tests/data/caput")] {
+    for dir in [shared.join("caput"), shared.join("spine/h5"), here.join("tests/data/caput")] {
         let Ok(entries) = std::fs::read_dir(&dir) else {
             eprintln!("SKIPPED: there are no samples in {}; set MEMH5_SAMPLES", dir.display());
             continue;
