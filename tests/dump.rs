@@ -69,6 +69,17 @@ fn memh5(args: &[&str], file: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// True if the linked HDF5 library is older than the file: it says so, and cannot do more.
+fn is_too_new(file: &Path) -> bool {
+    let output = Command::new(env!("CARGO_BIN_EXE_memh5")).args(["verify", "--quiet"]).arg(file).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let too_new = !output.status.success() && text.contains("later HDF5 than this build has");
+    if too_new {
+        eprintln!("SKIPPED: {} needs a later HDF5 library than this build has", file.display());
+    }
+    too_new
+}
+
 fn reference_dump(python: &Path, script: &Path, args: &[&str], file: &Path) -> String {
     let output = Command::new(python).arg(script).arg(file).args(args).output().unwrap();
     assert!(output.status.success(), "the reference fails on {}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
@@ -92,8 +103,9 @@ fn library_dump(group: &dyn memh5::tree::Group) -> String {
 fn compare_with_reference(files: &[PathBuf]) {
     let (Some(python), Some(script)) = (python(), reference()) else { return };
     for file in files {
-        if file.ends_with("beyond.h5") {
-            continue; // h5py cannot read it
+        // h5py cannot read the first as it is; this build's library may not know the other kind.
+        if file.ends_with("beyond.h5") || is_too_new(file) {
+            continue;
         }
         let theirs = reference_dump(&python, &script, &["--layout"], file);
         assert_lines(&memh5(&["dump", "--layout"], file), &theirs, &format!("{} --layout", file.display()));
@@ -108,7 +120,7 @@ fn compare_with_reference(files: &[PathBuf]) {
 fn compare_copies(files: &[PathBuf]) {
     let directory = tempfile::tempdir().unwrap();
     let peers = python().zip(reference());
-    for file in files {
+    for file in files.iter().filter(|file| !is_too_new(file)) {
         let what = file.display().to_string();
         let before = memh5(&["dump"], file);
         assert_lines(&memh5(&["dump", "--via-memory"], file), &before, &format!("{what} in memory"));
