@@ -365,6 +365,21 @@ fn limits_are_enforced() {
     assert_eq!(run(&["show", &endless, "zeros"]).code, 0);
 }
 
+/// A pipe that nobody writes to stands for a library that never comes back.
+#[test]
+fn no_sign_of_life_and_crashes_are_told() {
+    let (_directory, file) = directory();
+    let pipe = beside(&file, "pipe.h5");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let started = std::time::Instant::now();
+    refused(&["dump", &pipe, "--timeout", "1"], &["no sign of life for 1 seconds", "corrupt", "pipe.h5", "--timeout"]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+    let ran = run(&["dump", &file, "--memory", "1M"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+    let last = ran.err.lines().last().unwrap();
+    assert!(last.starts_with("memh5: cannot dump the file: ") && last.contains("a.h5") && last.contains("--memory"), "{}", ran.err);
+}
+
 /// Numbers that are the same in each run.
 struct Lcg(u64);
 
