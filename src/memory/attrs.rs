@@ -23,8 +23,7 @@ impl Handle {
         reference::check(self, value)?;
         let mut attrs = self.node().attrs.write();
         let table = attrs.get_or_insert_with(|| Box::new(NameTable::new(self.node().track_order)));
-        let old = table.remove(name);
-        table.insert(name.into(), value.clone());
+        let old = table.set(name, value.clone());
         drop(attrs);
         drop(old); // outside of the lock: it can be large
         Ok(())

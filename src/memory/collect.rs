@@ -7,7 +7,7 @@
 //!
 //! Nothing of this happens in a tree where no group ever got a second name.
 
-use super::node::{Child, Children, Link, Node};
+use super::node::{Children, Link, Node, Tag};
 use super::tree::Tree;
 use parking_lot::RwLockWriteGuard;
 use std::collections::HashMap;
@@ -33,11 +33,11 @@ impl Suspects {
 /// What was freed: dropped by the caller after all locks are released.
 #[must_use]
 #[derive(Default)]
-pub(super) struct Garbage(#[allow(dead_code, reason = "held to be dropped")] Vec<Child>);
+pub(super) struct Garbage(#[allow(dead_code, reason = "held to be dropped")] Vec<Arc<Link>>);
 
 /// Looks for circles after a link to a group was removed. The caller holds the lock of the tree's structure.
 pub(super) fn after_unlink(tree: &Tree, suspects: &mut Suspects, removed: &Arc<Link>) -> Garbage {
-    if removed.node.children().is_none() || !tree.has_circles.load(Ordering::Acquire) {
+    if removed.tag != Tag::Group || !tree.has_circles.load(Ordering::Acquire) {
         return Garbage::default();
     }
     let mut starts = Vec::new();
@@ -65,10 +65,7 @@ fn take_suspects(suspects: &mut Suspects) -> Vec<Arc<Node>> {
 }
 
 fn group_links(children: &Children) -> impl Iterator<Item = &Arc<Link>> {
-    children.values().filter_map(|child| match child {
-        Child::Hard(link) if link.node.children().is_some() => Some(link),
-        _ => None,
-    })
+    children.values().filter(|link| link.tag == Tag::Group)
 }
 
 fn sweep(tree: &Tree, suspects: &mut Suspects, starts: Vec<Arc<Node>>, removed: Option<&Arc<Link>>) -> Garbage {
@@ -134,13 +131,7 @@ pub(super) fn dismantle(root: &Arc<Node>, suspects: &mut Suspects) {
     rest.push(root.clone());
     while let Some(node) = rest.pop() {
         let Some(children) = node.children() else { continue };
-        let taken: Vec<Child> = children.write().take_values().collect();
-        for child in taken {
-            if let Child::Hard(link) = child
-                && link.node.children().is_some()
-            {
-                rest.push(link.node.clone());
-            }
-        }
+        let taken: Vec<Arc<Link>> = children.write().take_values().collect();
+        rest.extend(taken.iter().filter(|link| link.tag == Tag::Group).map(|link| link.node.clone()));
     }
 }

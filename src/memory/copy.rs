@@ -2,7 +2,8 @@
 
 use super::MemGroup;
 use super::dataset::MemDataset;
-use super::node::{Child, Kind, Link, Node};
+use super::name::Name;
+use super::node::{Kind, Link, Node, Tag};
 use super::reference;
 use super::tree::{Handle, Tree};
 use crate::array::AnyArray;
@@ -29,6 +30,8 @@ fn bare(node: &Node, track_order: bool) -> Arc<Node> {
             Node::new(Kind::Dataset(RwLock::new(stored)), track_order)
         }
         Kind::Datatype(dtype) => Node::new(Kind::Datatype(dtype.clone()), track_order),
+        Kind::Soft(target) => Node::new(Kind::Soft(target.clone()), false),
+        Kind::External(target) => Node::new(Kind::External(target.clone()), false),
     };
     copy_attributes(node, &new);
     new
@@ -88,35 +91,37 @@ fn copy_tree(from: &Handle, make: &mut dyn FnMut(&Arc<Node>) -> Arc<Node>) -> Re
     let mut rest = vec![(start.clone(), root.node().clone())];
     while let Some((old, new)) = rest.pop() {
         let (Some(from), Some(to)) = (old.children(), new.children()) else { continue };
-        let (from, mut to) = (from.read(), to.write());
-        for name in from.names().iter() {
-            let child = match from.get(name.as_str()) {
-                Some(Child::Soft(target)) => Child::Soft(target.clone()),
-                Some(Child::External(target)) => Child::External(target.clone()),
-                None => continue,
-                Some(Child::Hard(link)) => Child::Hard(match made.get(&link.node.id) {
-                    Some(there) => {
-                        if there.children().is_some() {
-                            root.expect_circles();
-                        }
-                        Link::another(there.clone(), &new, name.clone())
+        // Taken out first, so that no group is locked while its datasets are looked at.
+        let links: Vec<(Name, Arc<Link>)> = {
+            let from = from.read();
+            from.names().iter().filter_map(|name| Some((name.clone(), from.get(name.as_str())?.clone()))).collect()
+        };
+        let mut to = to.write();
+        for (name, link) in links {
+            let copied = match made.get(&link.node.id) {
+                Some(there) => {
+                    if link.tag == Tag::Group {
+                        root.expect_circles();
                     }
-                    None => {
-                        let group = link.node.children().is_some();
-                        let node = if group { bare(&link.node, link.node.track_order) } else { make(&link.node) };
-                        made.insert(link.node.id, node.clone());
-                        if group {
-                            rest.push((link.node.clone(), node.clone()));
-                        }
-                        if Arc::ptr_eq(&node, &link.node) {
-                            Link::another(node, &new, name.clone())
-                        } else {
-                            Link::first(node, &new, name.clone())
-                        }
+                    Link::another(there.clone(), &new, name.clone())
+                }
+                None => {
+                    let node = match link.tag {
+                        Tag::Group | Tag::Elsewhere => bare(&link.node, link.node.track_order),
+                        Tag::Dataset | Tag::Datatype => make(&link.node),
+                    };
+                    made.insert(link.node.id, node.clone());
+                    if link.tag == Tag::Group {
+                        rest.push((link.node.clone(), node.clone()));
                     }
-                }),
+                    if Arc::ptr_eq(&node, &link.node) {
+                        Link::another(node, &new, name.clone())
+                    } else {
+                        Link::first(node, &new, name.clone())
+                    }
+                }
             };
-            to.insert(name.clone(), child);
+            to.insert(name, copied);
         }
     }
     Ok((root, made))

@@ -79,7 +79,13 @@ impl MemGroup {
     /// # Errors
     /// `NotFound`, `NotADataset`, or `Unsupported` if an external link leads into a file.
     pub fn dataset(&self, name: &str) -> Result<MemDataset> {
-        if let Some(found) = self.walk(name)
+        // The short way for one name: this is what programs do most.
+        if let Some(link) = self.0.find(name)
+            && link.tag == Tag::Dataset
+        {
+            return Ok(MemDataset::Common(MemDatasetCommon(self.0.child(link))));
+        }
+        if let Some(found) = self.walk_path(name)
             && found.link.tag == Tag::Dataset
         {
             return Ok(MemDatasetCommon(found).into());

@@ -1,7 +1,7 @@
 //! Making, removing and moving the names of a group.
 
-use super::collect::{self, Garbage};
-use super::node::{Child, Children, Link, Node};
+use super::collect;
+use super::node::{Children, Kind, Link, Node};
 use super::tree::Handle;
 use crate::error::{Error, Result, bail, error};
 use crate::tree::{self, NewLink};
@@ -21,7 +21,7 @@ impl Handle {
     pub(super) fn add(&self, name: &str, node: Arc<Node>) -> Result<Handle> {
         let children = self.children()?;
         let link = Link::first(node, self.node(), name.into());
-        if !children.write().insert(name.into(), Child::Hard(link.clone())) {
+        if !children.write().insert(name.into(), link.clone()) {
             return Err(taken(name));
         }
         Ok(self.child(link))
@@ -29,32 +29,26 @@ impl Handle {
 
     /// What a name is, without opening it.
     pub(super) fn link_of(&self, name: &str) -> Result<Option<tree::Link>> {
-        Ok(self.children()?.read().get(name).map(|child| match child {
-            Child::Hard(_) => tree::Link::Hard,
-            Child::Soft(target) => tree::Link::Soft { target: target.to_string() },
-            Child::External(to) => tree::Link::External { file: to.0.clone(), target: to.1.clone() },
+        Ok(self.children()?.read().get(name).map(|link| match &link.node.kind {
+            Kind::Soft(target) => tree::Link::Soft { target: target.to_string() },
+            Kind::External(to) => tree::Link::External { file: to.0.clone(), target: to.1.clone() },
+            _ => tree::Link::Hard,
         }))
     }
 
     pub(super) fn new_link(&self, name: &str, link: NewLink<'_>) -> Result<()> {
-        let child = match link {
-            NewLink::Soft(target) => Child::Soft(target.into()),
-            NewLink::External { file, target } => Child::External(Box::new((file.to_owned(), target.to_owned()))),
+        let kind = match link {
+            NewLink::Soft(target) => Kind::Soft(target.into()),
+            NewLink::External { file, target } => Kind::External(Box::new((file.to_owned(), target.to_owned()))),
             NewLink::Hard(node) => {
-                let target = match Handle::behind(node) {
-                    Some(target) if Arc::ptr_eq(&target.tree, &self.tree) => target,
-                    _ => {
-                        return Err(error!(InvalidArgument, "a hard link can only lead to an object of its own tree")
-                            .remedy("copy the object, or make an external link"));
-                    }
+                return match Handle::behind(node) {
+                    Some(target) if Arc::ptr_eq(&target.tree, &self.tree) => self.new_hard_link(name, target.node()),
+                    _ => Err(error!(InvalidArgument, "a hard link can only lead to an object of its own tree")
+                        .remedy("copy the object, or make an external link")),
                 };
-                return self.new_hard_link(name, target.node());
             }
         };
-        if !self.children()?.write().insert(name.into(), child) {
-            return Err(taken(name));
-        }
-        Ok(())
+        self.add(name, Node::new(kind, false)).map(drop)
     }
 
     /// Gives a node that is there already one more name.
@@ -65,7 +59,7 @@ impl Handle {
             return Err(taken(name));
         }
         let link = Link::another(node.clone(), self.node(), name.into());
-        children.insert(name.into(), Child::Hard(link));
+        children.insert(name.into(), link);
         drop(children);
         if node.children().is_some() {
             self.expect_circles();
@@ -79,13 +73,8 @@ impl Handle {
     pub(super) fn unlink(&self, name: &str) -> Result<bool> {
         let mut structure = self.tree.structure.lock();
         let Some(removed) = self.children()?.write().remove(name) else { return Ok(false) };
-        let garbage = match &removed {
-            Child::Hard(link) => {
-                link.detach();
-                collect::after_unlink(&self.tree, &mut structure, link)
-            }
-            _ => Garbage::default(),
-        };
+        removed.detach();
+        let garbage = collect::after_unlink(&self.tree, &mut structure, &removed);
         drop(structure);
         drop((removed, garbage)); // outside of the lock: it can be much
         Ok(true)
@@ -127,11 +116,9 @@ impl Handle {
         if to.as_deref().unwrap_or(from).contains(new_name) {
             return Err(taken(new_name));
         }
-        if let Some(child) = from.remove(name) {
-            if let Child::Hard(link) = &child {
-                link.move_to(parent, new_name.into());
-            }
-            to.unwrap_or(from).insert(new_name.into(), child);
+        if let Some(link) = from.remove(name) {
+            link.move_to(parent, new_name.into());
+            to.unwrap_or(from).insert(new_name.into(), link);
         }
         Ok(())
     }

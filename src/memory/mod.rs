@@ -112,7 +112,7 @@ impl Handle {
         match self.link.tag {
             node::Tag::Group => Node::Group(Arc::new(MemGroup(self))),
             node::Tag::Dataset => Node::Dataset(Arc::new(MemDatasetCommon(self))),
-            node::Tag::Datatype => Node::Datatype(Arc::new(MemDatatype(self))),
+            node::Tag::Datatype | node::Tag::Elsewhere => Node::Datatype(Arc::new(MemDatatype(self))),
         }
     }
 

@@ -14,18 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// The children of a group.
-pub(super) type Children = NameTable<Child>;
+pub(super) type Children = NameTable<Arc<Link>>;
 
-/// What a name of a group is.
-#[derive(Debug)]
-pub(super) enum Child {
-    Hard(Arc<Link>),
-    Soft(Box<str>),
-    /// The file and the path there.
-    External(Box<(String, String)>),
-}
-
-/// A hard link: one name of a node.
+/// One name of a node.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) node: Arc<Node>,
@@ -47,6 +38,7 @@ impl Link {
             Kind::Group(_) => Tag::Group,
             Kind::Dataset(_) => Tag::Dataset,
             Kind::Datatype(_) => Tag::Datatype,
+            Kind::Soft(_) | Kind::External(_) => Tag::Elsewhere,
         };
         Arc::new(Self { node, tag, place: Mutex::new(place) })
     }
@@ -131,7 +123,7 @@ impl InLinks {
     }
 }
 
-/// An object: a group, a dataset or a committed type.
+/// An object: a group, a dataset or a committed type; or a link to somewhere else, of which there is never a handle.
 #[derive(Debug)]
 pub(super) struct Node {
     /// A number that no other node of any tree has.
@@ -151,6 +143,8 @@ pub(super) enum Tag {
     Group,
     Dataset,
     Datatype,
+    /// A soft or external link.
+    Elsewhere,
 }
 
 #[derive(Debug)]
@@ -158,6 +152,10 @@ pub(super) enum Kind {
     Group(RwLock<Children>),
     Dataset(RwLock<Stored>),
     Datatype(DType),
+    /// A path in the same tree.
+    Soft(Box<str>),
+    /// The file and the path there.
+    External(Box<(String, String)>),
 }
 
 /// The content of a dataset.
@@ -221,9 +219,8 @@ impl Drop for Node {
     /// Takes the nodes below apart one by one, so that no depth of nesting is too deep for the stack.
     fn drop(&mut self) {
         let Kind::Group(children) = &mut self.kind else { return };
-        let mut rest: Vec<Child> = children.get_mut().take_values().collect();
-        while let Some(child) = rest.pop() {
-            let Child::Hard(link) = child else { continue };
+        let mut rest: Vec<Arc<Link>> = children.get_mut().take_values().collect();
+        while let Some(link) = rest.pop() {
             // Only the last owner gets a value here.
             let Some(Link { node, .. }) = Arc::into_inner(link) else { continue };
             if let Some(mut node) = Arc::into_inner(node)

@@ -4,7 +4,7 @@
 //! in that order, which is the usual case and costs nothing; else it is sorted out at the next listing, and kept again.
 
 use super::name::Name;
-use hashbrown::{DefaultHashBuilder, HashTable, hash_table};
+use hashbrown::{DefaultHashBuilder, HashSet, HashTable, hash_table};
 use parking_lot::Mutex;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -12,8 +12,6 @@ use std::sync::Arc;
 #[derive(Debug)]
 struct Entry<V> {
     name: Name,
-    /// Rises with each insertion.
-    number: u64,
     value: V,
 }
 
@@ -22,22 +20,30 @@ struct Entry<V> {
 pub(super) struct NameTable<V> {
     table: HashTable<Entry<V>>,
     hasher: DefaultHashBuilder,
-    next: u64,
     tracked: bool,
-    /// The names in the order of listing; absent when a change has broken it.
-    order: Mutex<Option<Arc<Vec<Name>>>>,
+    order: Mutex<Order>,
+}
+
+/// The names in the order of listing.
+#[derive(Debug, Default)]
+struct Order {
+    names: Arc<Vec<Name>>,
+    /// True if they have to be put in order first. Of a tracked table the names are those of all insertions then, also of removed ones, of
+    /// which the last counts.
+    broken: bool,
 }
 
 impl<V> NameTable<V> {
     /// An empty table that lists its names in the order of insertion, or else by code point.
     pub(super) fn new(tracked: bool) -> Self {
-        Self { table: HashTable::new(), hasher: DefaultHashBuilder::default(), next: 0, tracked, order: Mutex::new(Some(Arc::default())) }
+        Self { table: HashTable::new(), hasher: DefaultHashBuilder::default(), tracked, order: Mutex::default() }
     }
 
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
+    #[inline]
     pub(super) fn get(&self, name: &str) -> Option<&V> {
         self.table.find(hash(&self.hasher, name.as_bytes()), |e| e.name.as_bytes() == name.as_bytes()).map(|e| &e.value)
     }
@@ -56,53 +62,71 @@ impl<V> NameTable<V> {
         match self.table.entry(hash(hasher, name.as_bytes()), |e| e.name == name, |e| hash(hasher, e.name.as_bytes())) {
             hash_table::Entry::Occupied(_) => return false,
             hash_table::Entry::Vacant(place) => {
-                place.insert(Entry { name: name.clone(), number: self.next, value });
+                place.insert(Entry { name: name.clone(), value });
             }
         }
-        self.next += 1;
         let order = self.order.get_mut();
-        let in_order = match order.as_mut().map(Arc::make_mut) {
-            Some(names) if self.tracked || names.last().is_none_or(|last| *last < name) => {
-                names.push(name);
-                true
+        if self.tracked {
+            let names = Arc::make_mut(&mut order.names);
+            names.push(name);
+            if order.broken && names.len() > 2 * self.table.len() + 64 {
+                self.put_in_order();
             }
-            _ => false,
-        };
-        if !in_order {
-            *order = None;
+        } else if order.broken {
+        } else if order.names.last().is_none_or(|last| *last < name) {
+            Arc::make_mut(&mut order.names).push(name);
+        } else {
+            *order = Order { names: Arc::default(), broken: true };
         }
         true
+    }
+
+    /// Sets a value, and gives back the old one. A name that was there becomes the newest.
+    pub(super) fn set(&mut self, name: &str, value: V) -> Option<V> {
+        if !self.tracked
+            && let Some(place) = self.get_mut(name)
+        {
+            return Some(std::mem::replace(place, value));
+        }
+        let old = self.remove(name);
+        self.insert(name.into(), value);
+        old
     }
 
     pub(super) fn remove(&mut self, name: &str) -> Option<V> {
         let found = self.table.find_entry(hash(&self.hasher, name.as_bytes()), |e| e.name.as_bytes() == name.as_bytes()).ok()?;
         let (entry, _) = found.remove();
         let order = self.order.get_mut();
-        match order.as_mut().map(Arc::make_mut) {
-            Some(names) if names.last().is_some_and(|last| last.as_bytes() == name.as_bytes()) => {
-                names.pop();
-            }
-            _ => *order = None,
+        if !order.broken && order.names.last().is_some_and(|last| *last == entry.name) {
+            Arc::make_mut(&mut order.names).pop();
+        } else {
+            order.broken = true;
         }
         Some(entry.value)
     }
 
     /// The names in the order of listing.
     pub(super) fn names(&self) -> Arc<Vec<Name>> {
+        self.put_in_order();
+        self.order.lock().names.clone()
+    }
+
+    fn put_in_order(&self) {
         let mut order = self.order.lock();
-        order
-            .get_or_insert_with(|| {
-                Arc::new(if self.tracked {
-                    let mut names: Vec<(u64, Name)> = self.table.iter().map(|e| (e.number, e.name.clone())).collect();
-                    names.sort_unstable_by_key(|n| n.0);
-                    names.into_iter().map(|n| n.1).collect()
-                } else {
-                    let mut names: Vec<Name> = self.table.iter().map(|e| e.name.clone()).collect();
-                    names.sort_unstable();
-                    names
-                })
-            })
-            .clone()
+        if !order.broken {
+            return;
+        }
+        let names = if self.tracked {
+            let mut missing: HashSet<&[u8]> = self.table.iter().map(|e| e.name.as_bytes()).collect();
+            let mut names: Vec<Name> = order.names.iter().rev().filter(|n| missing.remove(n.as_bytes())).cloned().collect();
+            names.reverse();
+            names
+        } else {
+            let mut names: Vec<Name> = self.table.iter().map(|e| e.name.clone()).collect();
+            names.sort_unstable();
+            names
+        };
+        *order = Order { names: Arc::new(names), broken: false };
     }
 
     /// The values, in no order.
@@ -112,7 +136,7 @@ impl<V> NameTable<V> {
 
     /// Empties the table and gives the values away, in no order.
     pub(super) fn take_values(&mut self) -> impl Iterator<Item = V> + use<V> {
-        *self.order.get_mut() = Some(Arc::default());
+        *self.order.get_mut() = Order::default();
         std::mem::take(&mut self.table).into_iter().map(|e| e.value)
     }
 }
@@ -148,6 +172,13 @@ mod tests {
             let expected: &[&str] = if tracked { &["b", "é", "Z", "a"] } else { &["Z", "a", "b", "é"] };
             assert_eq!(names(&table), expected);
             assert_eq!((table.len(), table.contains("x")), (4, false));
+            for _ in 0..1000 {
+                table.remove("b");
+                table.insert("b".into(), 0);
+            }
+            assert!(table.order.get_mut().names.len() < 200, "removed names do not pile up");
+            let expected: &[&str] = if tracked { &["é", "Z", "a", "b"] } else { &["Z", "a", "b", "é"] };
+            assert_eq!(names(&table), expected);
             let before = table.names();
             table.remove("Z");
             assert_eq!((before.len(), table.names().len()), (4, 3));

@@ -2,7 +2,7 @@
 
 use super::collect;
 use super::name::Name;
-use super::node::{Child, Link, Node};
+use super::node::{Link, Node, Tag};
 use crate::error::{Result, error};
 use crate::tree::{Location, ObjectId};
 use parking_lot::Mutex;
@@ -128,6 +128,7 @@ impl Handle {
     }
 
     /// The handle of a child of this group.
+    #[inline]
     pub(super) fn child(&self, link: Arc<Link>) -> Self {
         let ambiguous = self.via.is_some() || self.node().is_relinked();
         let via = ambiguous.then(|| Arc::new(Via { link: self.link.clone(), up: self.via.clone() }));
@@ -135,11 +136,9 @@ impl Handle {
     }
 
     /// The hard link of that name in this group.
+    #[inline(always)]
     pub(super) fn find(&self, name: &str) -> Option<Arc<Link>> {
-        match self.node().children()?.read().get(name)? {
-            Child::Hard(link) => Some(link.clone()),
-            _ => None,
-        }
+        self.node().children()?.read().get(name).filter(|link| link.tag != Tag::Elsewhere).cloned()
     }
 
     pub(super) fn id(&self) -> ObjectId {
