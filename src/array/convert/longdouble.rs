@@ -183,6 +183,10 @@ mod tests {
 
     #[test]
     fn knows_the_bytes_that_x86_writes() {
+        // 1.0L / 3 is 3ffd aaaaaaaaaaaaaaab, as a C compiler writes it; the f64 next to it is 1.0 / 3, and the f32 too.
+        let third = LongDouble::encode(false, 0x3ffd, 0xaaaa_aaaa_aaaa_aaab);
+        assert_eq!(third.to_f64(), (1.0 / 3.0, false));
+        assert_eq!(third.to_f64_odd() as f32, 1.0f32 / 3.0);
         // 1.0L is 3fff 8000000000000000, -2.5L is c000 a000000000000000.
         assert_eq!(LongDouble::from_f64(1.0).0, [0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f, 0, 0, 0, 0, 0, 0]);
         assert_eq!(LongDouble::from_f64(-2.5).0, [0, 0, 0, 0, 0, 0, 0, 0xa0, 0x00, 0xc0, 0, 0, 0, 0, 0, 0]);

@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         match (self.shape, self.dtype) {
             ([n, rest @ ..], base) => of(self.array, rest, base, self.bytes, *n),
             ([], DType::Complex(t)) => of(self.array, &[], part_of_complex(t.width), self.bytes, 2),
-            ([], DType::Opaque { size, .. }) => of(self.array, &[], &U8, self.bytes, *size),
+            ([], DType::Opaque { .. } | DType::Foreign(_)) => of(self.array, &[], &U8, self.bytes, self.bytes.len()),
             ([], DType::VarSeq(base)) => match self.element().slot() {
                 Some(crate::array::Item::Seq(items)) => of(items, &[], items.dtype(), items.buffer.as_slice(), items.len()),
                 _ => of(self.array, &[], base, &[], 0),
@@ -151,14 +151,15 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
                 (Some(text), _) => visitor.visit_borrowed_str(text),
                 (None, bytes) => visitor.visit_borrowed_bytes(bytes.unwrap_or(&[])),
             },
-            DType::Opaque { .. } | DType::Foreign(_) => visitor.visit_borrowed_bytes(self.bytes),
             DType::Enum(e) => match element.as_member() {
                 Some(name) => visitor.visit_borrowed_str(name),
                 None if e.base.signed => self.deserialize_i64(visitor),
                 None => self.deserialize_u64(visitor),
             },
             DType::Compound(_) => self.deserialize_map(visitor),
-            DType::Complex(_) | DType::Array { .. } | DType::VarSeq(_) => self.deserialize_seq(visitor),
+            DType::Complex(_) | DType::Array { .. } | DType::VarSeq(_) | DType::Opaque { .. } | DType::Foreign(_) => {
+                self.deserialize_seq(visitor)
+            }
             DType::ObjectRef | DType::RegionRef => {
                 Err(RowError::new("references are not read through serde; use to_references or to_regions"))
             }

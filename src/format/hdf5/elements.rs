@@ -40,6 +40,7 @@ pub(super) struct Codec {
     pointers: Vec<(usize, Pointer)>,
     /// The library allocates memory for elements that it reads.
     allocates: bool,
+    bulk: Bulk,
 }
 
 fn swaps_of(dtype: &DType, offset: usize, out: &mut Vec<Swap>) {
@@ -87,6 +88,36 @@ fn swap(bytes: &mut [u8], size: usize) {
 
 fn allocates(dtype: &DType) -> bool {
     dtype.any(&|t| matches!(t, DType::VarString { .. } | DType::VarSeq(_)))
+}
+
+/// How elements may be handed to the library for writing.
+///
+/// Before 2.0, the library converts arrays of compounds with one background buffer for all elements, takes what the element before
+/// has left there for old values that are overwritten, and frees them: of several elements of a type such as `{v: vlen(i4)}[2]` that are
+/// written by one call, only the last keeps its sequences and strings. No error is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Bulk {
+    Safe,
+    /// One element for each call.
+    Single,
+    /// One within the other: not even a single element is written right.
+    Lossy,
+}
+
+fn bulk(dtype: &DType) -> Bulk {
+    if cfg!(hdf5_2_0) {
+        return Bulk::Safe;
+    }
+    match dtype {
+        DType::Array { base, .. } if base.any(&|t| matches!(t, DType::Compound(_)) && allocates(t)) => match bulk(base) {
+            Bulk::Safe => Bulk::Single,
+            _ => Bulk::Lossy,
+        },
+        DType::Array { base, .. } => bulk(base),
+        DType::VarSeq(base) if bulk(base) > Bulk::Safe => Bulk::Lossy,
+        DType::Compound(c) => c.fields().iter().map(|f| bulk(&f.dtype)).max().unwrap_or(Bulk::Safe),
+        _ => Bulk::Safe,
+    }
 }
 
 /// Memory that the library fills or reads: aligned for pointers, and zero at first.
@@ -190,6 +221,7 @@ impl Codec {
             swaps,
             pointers: pointers.collect(),
             allocates: allocates(dtype),
+            bulk: bulk(dtype),
             runs: layout.runs,
         }
     }
@@ -200,6 +232,23 @@ impl Codec {
 
     pub(super) fn itemsize(&self) -> usize {
         self.itemsize
+    }
+
+    /// True if the library loses data when several elements are written by one call.
+    pub(super) fn is_single(&self) -> bool {
+        self.bulk == Bulk::Single
+    }
+
+    /// Checks that the library does not lose data when that many elements are written by one call.
+    ///
+    /// # Errors
+    /// `Unsupported` if it does.
+    pub(super) fn check_bulk(&self, count: usize) -> Result<()> {
+        if count > 0 && (self.bulk == Bulk::Lossy || (self.bulk == Bulk::Single && count > 1)) {
+            return Err(error!(Unsupported, "versions of the HDF5 library before 2.0 lose strings and sequences of the type {}", self.dtype)
+                .remedy("use an array of compounds with them neither in an attribute of several elements nor within another one"));
+        }
+        Ok(())
     }
 
     /// True if an element is all in its own bytes.
@@ -307,8 +356,9 @@ impl Codec {
     /// The elements as the library writes them.
     ///
     /// # Errors
-    /// `Dtype` for a string with a NUL, `InvalidArgument` for a reference into another tree.
+    /// `Dtype` for a string with a NUL, `InvalidArgument` for a reference into another tree, `Unsupported` as [`check_bulk`](Self::check_bulk).
     pub(super) fn outgoing<'a>(&self, bytes: &'a [u8], heap: Option<&Arena>, refs: &References<'_>) -> Result<Outgoing<'a>> {
+        self.check_bulk(bytes.len() / self.itemsize)?;
         let mut keep = Heap::default();
         if self.is_plain() && self.solid && self.swaps.is_empty() {
             return Ok(Outgoing { bytes: Cow::Borrowed(bytes), _heap: keep });

@@ -274,6 +274,11 @@ pub(super) fn write(source: &Source<'_>, selection: &Resolved, array: &AnyArray)
     if selection.is_all(source.shape) {
         return write_all(source, data, heap);
     }
+    if source.codec.is_single() {
+        let mut positions = Vec::with_capacity(selection.count());
+        selection.for_each_run(source.shape, |start, count| positions.extend(start..start + count));
+        return write_singly(source, positions, data, heap);
+    }
     let mut boxes = Boxes::new(source)?;
     match selection {
         Resolved::Axes(axes) => {
@@ -297,6 +302,24 @@ pub(super) fn write(source: &Source<'_>, selection: &Resolved, array: &AnyArray)
 
 /// Writes all elements.
 pub(super) fn write_all(s: &Source<'_>, data: &[u8], heap: Option<&crate::array::Arena>) -> Result<()> {
+    if s.codec.is_single() && !s.shape.is_empty() {
+        return write_singly(s, 0..data.len() / s.codec.itemsize(), data, heap);
+    }
     let out = s.codec.outgoing(data, heap, s.refs)?;
     h5!(H5Dwrite(s.dataset, s.type_id, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.as_ptr())).map(drop)
+}
+
+/// Writes element by element, where the library loses data otherwise.
+fn write_singly(
+    s: &Source<'_>,
+    positions: impl IntoIterator<Item = usize>,
+    data: &[u8],
+    heap: Option<&crate::array::Arena>,
+) -> Result<()> {
+    let mut boxes = Boxes::new(s)?;
+    for (position, element) in positions.into_iter().zip(data.chunks_exact(s.codec.itemsize())) {
+        boxes.select_positions(&[position])?;
+        boxes.write_selected(element, heap)?;
+    }
+    Ok(())
 }
