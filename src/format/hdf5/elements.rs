@@ -245,8 +245,11 @@ impl Codec {
     /// `Unsupported` if it does.
     pub(super) fn check_bulk(&self, count: usize) -> Result<()> {
         if count > 0 && (self.bulk == Bulk::Lossy || (self.bulk == Bulk::Single && count > 1)) {
-            return Err(error!(Unsupported, "versions of the HDF5 library before 2.0 lose strings and sequences of the type {}", self.dtype)
-                .remedy("use an array of compounds with them neither in an attribute of several elements nor within another one"));
+            return Err(error!(
+                Unsupported,
+                "versions of the HDF5 library before 2.0 lose strings and sequences of the type {}", self.dtype
+            )
+            .remedy("use an array of compounds with them neither in an attribute of several elements nor within another one"));
         }
         Ok(())
     }

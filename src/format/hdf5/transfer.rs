@@ -310,12 +310,7 @@ pub(super) fn write_all(s: &Source<'_>, data: &[u8], heap: Option<&crate::array:
 }
 
 /// Writes element by element, where the library loses data otherwise.
-fn write_singly(
-    s: &Source<'_>,
-    positions: impl IntoIterator<Item = usize>,
-    data: &[u8],
-    heap: Option<&crate::array::Arena>,
-) -> Result<()> {
+fn write_singly(s: &Source<'_>, positions: impl IntoIterator<Item = usize>, data: &[u8], heap: Option<&crate::array::Arena>) -> Result<()> {
     let mut boxes = Boxes::new(s)?;
     for (position, element) in positions.into_iter().zip(data.chunks_exact(s.codec.itemsize())) {
         boxes.select_positions(&[position])?;
