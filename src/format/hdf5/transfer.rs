@@ -9,6 +9,7 @@ use super::plan::{self, Piece};
 use super::refs::References;
 use super::space;
 use crate::array::AnyArray;
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::selection::{AxisSelection, Resolved};
 use hdf5_sys::h5d::{H5Dget_space, H5Dread, H5Dwrite};
@@ -269,6 +270,15 @@ pub(super) fn write(source: &Source<'_>, selection: &Resolved, array: &AnyArray)
     if array.is_empty() {
         return Ok(());
     }
+    if array.dtype().any(&|t| matches!(t, DType::VarSeq(base) if base.any(&|b| matches!(b, DType::VarString { .. } | DType::VarSeq(_))))) {
+        // To free what overwritten sequences of strings or sequences held, the library (1.10) looks into a buffer that still has what an
+        // element before held, and fails or harms the file. Empty ones are not looked into.
+        write_elements(source, selection, &AnyArray::zeros(array.dtype().clone(), array.shape())?)?;
+    }
+    write_elements(source, selection, array)
+}
+
+fn write_elements(source: &Source<'_>, selection: &Resolved, array: &AnyArray) -> Result<()> {
     let (data, heap) = array.raw();
     let heap = heap.map(|h| &**h);
     if selection.is_all(source.shape) {
