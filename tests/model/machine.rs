@@ -13,6 +13,8 @@ pub struct Machine<'b> {
     pub backend: &'b dyn Backend,
     pub root: GroupRef,
     held: Vec<Option<Node>>,
+    /// The targets of references, kept open: HDF5's references hold an address, and that of a deleted object is used again.
+    targets: Vec<Node>,
     dtypes: &'b [DType],
 }
 
@@ -28,7 +30,7 @@ pub fn dtypes() -> Vec<DType> {
 
 impl<'b> Machine<'b> {
     pub fn new(backend: &'b dyn Backend, dtypes: &'b [DType]) -> Self {
-        Self { backend, root: backend.fresh().expect("a fresh tree"), held: Vec::new(), dtypes }
+        Self { backend, root: backend.fresh().expect("a fresh tree"), held: Vec::new(), targets: Vec::new(), dtypes }
     }
 
     /// Runs one operation.
@@ -88,7 +90,9 @@ impl<'b> Machine<'b> {
             }
             Op::SetRef { path, target } => {
                 let node = root.get(PATHS[*path])?;
-                let r = root.get(PATHS[*target])?.object().reference()?;
+                let target = root.get(PATHS[*target])?;
+                let r = target.object().reference()?;
+                self.targets.push(target);
                 node.attrs().set("ref", r.clone())?;
                 let same = node.attrs().get::<ObjectRef>("ref")? == r;
                 format!("{same}")
@@ -134,7 +138,9 @@ impl<'b> Machine<'b> {
             },
             Op::Visit => picture(&root)?,
             Op::Reopen => {
+                drop_dangling(&root)?;
                 self.held.clear();
+                self.targets.clear();
                 drop(root);
                 if self.backend.capabilities().persistent {
                     let root = std::mem::replace(&mut self.root, self.backend.fresh()?);
@@ -156,6 +162,19 @@ impl<'b> Machine<'b> {
             _ => "unknown".to_owned(),
         })
     }
+}
+
+/// Deletes the attributes that refer to what was deleted.
+fn drop_dangling(root: &GroupRef) -> Result<()> {
+    let clean = |attrs: &dyn memh5::tree::Attributes| -> Result<()> {
+        match attrs.get::<ObjectRef>("ref").and_then(|r| r.open()) {
+            Err(e) if e.kind() == memh5::ErrorKind::NotFound && attrs.contains("ref")? => attrs.delete("ref"),
+            _ => Ok(()),
+        }
+    };
+    clean(root.attrs())?;
+    root.visit::<()>(|_, node| clean(node.attrs()).map(|()| None))?;
+    Ok(())
 }
 
 fn write(d: &memh5::tree::DatasetRef, seed: u64, dtype: Option<&DType>) -> Result<()> {
