@@ -42,6 +42,8 @@ use std::time::{Duration, Instant};
 pub struct Capabilities {
     /// A tree can be closed and opened again.
     pub persistent: bool,
+    /// After `close_tree` every handle refuses work. (In memory nothing happens.)
+    pub closes: bool,
     /// A tree can be opened for reading only.
     pub read_only: bool,
     /// Several names of one object, and cycles.
@@ -62,6 +64,7 @@ impl Capabilities {
     /// Everything.
     pub const ALL: Capabilities = Capabilities {
         persistent: true,
+        closes: true,
         read_only: true,
         hard_links: true,
         soft_links: true,
@@ -72,7 +75,7 @@ impl Capabilities {
     };
 
     /// Everything but what needs a file.
-    pub const MEMORY: Capabilities = Capabilities { persistent: false, read_only: false, ..Capabilities::ALL };
+    pub const MEMORY: Capabilities = Capabilities { persistent: false, closes: false, read_only: false, ..Capabilities::ALL };
 }
 
 /// A backend under test.

@@ -162,7 +162,7 @@ promises! { "stored";
 
     /// After `close_tree` every handle refuses work, with the kind `Closed`.
     fn closed_trees(backend) {
-        needs(backend.capabilities().persistent, "way to close a tree")?;
+        needs(backend.capabilities().closes, "way to close a tree")?;
         let root = backend.fresh()?;
         let d = root.create_dataset("g/d").write(vec![1, 2])?;
         let g = root.group("g")?;

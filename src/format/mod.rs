@@ -45,7 +45,7 @@ pub trait Format: Send + Sync + std::fmt::Debug {
         let root = self.open(path, Mode::Read)?;
         let walked = root.visit(|_, node| {
             if let Node::Dataset(dataset) = node {
-                dataset.shape()?;
+                dataset.extent()?;
                 dataset.dtype()?;
             }
             node.attrs().attr_count()?;

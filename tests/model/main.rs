@@ -12,6 +12,7 @@ use program::Op;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use simple::Simple;
+use std::cell::Cell;
 
 #[path = "../backends/mod.rs"]
 mod backends;
@@ -21,7 +22,19 @@ fn cases() -> u32 {
     std::env::var("MEMH5_MODEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(150)
 }
 
-fn run(backends: &[Box<dyn Backend>], program: &[Op], dtypes: &[DType]) -> Result<(), TestCaseError> {
+/// How many operations there were, how many the simple model has predicted, and how many of those succeeded.
+#[derive(Default)]
+struct Count {
+    all: Cell<u64>,
+    predicted: Cell<u64>,
+    succeeded: Cell<u64>,
+}
+
+fn one_more(count: &Cell<u64>) {
+    count.set(count.get() + 1);
+}
+
+fn run(backends: &[Box<dyn Backend>], program: &[Op], dtypes: &[DType], count: &Count) -> Result<(), TestCaseError> {
     let mut machines: Vec<Machine> = backends.iter().map(|b| Machine::new(&**b, dtypes)).collect();
     let mut simple = Simple::new(dtypes);
     for (at, op) in program.iter().enumerate() {
@@ -29,7 +42,12 @@ fn run(backends: &[Box<dyn Backend>], program: &[Op], dtypes: &[DType]) -> Resul
         for (m, outcome) in machines.iter().zip(&outcomes).skip(1) {
             prop_assert_eq!(outcome, &outcomes[0], "step {} {:?}: {} and {} differ", at, op, m.backend.name(), machines[0].backend.name());
         }
+        one_more(&count.all);
         if let Some(wanted) = simple.run(op) {
+            one_more(&count.predicted);
+            if outcomes[0].is_ok() {
+                one_more(&count.succeeded);
+            }
             prop_assert_eq!(&outcomes[0], &wanted, "step {} {:?}: {} and the model differ", at, op, machines[0].backend.name());
         }
     }
@@ -56,7 +74,11 @@ fn backends_run_in_lock_step() {
     println!("lock step of {:?}", all.iter().map(|b| b.name()).collect::<Vec<_>>());
     let mut runner = TestRunner::new(Config { cases: cases(), failure_persistence: None, max_shrink_iters: 4000, ..Config::default() });
     let program = prop::collection::vec(program::op(dtypes.len()), 60);
-    if let Err(e) = runner.run(&program, |program| run(&all, &program, &dtypes)) {
+    let count = Count::default();
+    if let Err(e) = runner.run(&program, |program| run(&all, &program, &dtypes, &count)) {
         panic!("{e}");
     }
+    let (all, predicted, succeeded) = (count.all.get(), count.predicted.get(), count.succeeded.get());
+    println!("{all} operations, {predicted} predicted by the model, {succeeded} of them successful");
+    assert!(2 * predicted > all && 3 * succeeded > predicted, "the model or the programs are too weak");
 }

@@ -133,6 +133,9 @@ impl Dataset for Hdf5Dataset {
 
     fn read_selection(&self, selection: &Selection) -> Result<AnyArray> {
         self.handle.file().reading(|| {
+            if *selection == Selection::All && space::extent(self.space()?.get())?.is_none() {
+                return Ok(AnyArray::null(self.fixed()?.codec.dtype().clone()));
+            }
             self.transfer(|source| {
                 let resolved = selection.resolve(source.shape)?;
                 let mut array = AnyArray::zeros(source.codec.dtype().clone(), resolved.shape())?;
