@@ -54,7 +54,7 @@ fn digests_are_those_of_the_definition() {
 fn a_large_dataset_has_the_digest_of_its_bytes() {
     // More than one block of 64 MiB.
     let root = MemGroup::new();
-    let data: Vec<u8> = (0..(80usize << 20)).map(|i| (i * 31 >> 7) as u8).collect();
+    let data: Vec<u8> = (0..(80usize << 20)).map(|i| ((i * 31) >> 7) as u8).collect();
     let wanted = hex(&data);
     root.create_dataset("x").shape([80 << 10, 1 << 10]).write(data).unwrap();
     assert_eq!(sha(&root, "/x"), wanted);

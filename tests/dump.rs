@@ -8,7 +8,18 @@ use memh5::copy::deep_group_copy;
 use memh5::tree::{DumpOptions, Mode, dump};
 use memh5::{MemGroup, format};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// Held while this process has an HDF5 file open, and while it starts another process: that one would inherit the open file and its lock.
+static HDF5: Mutex<()> = Mutex::new(());
+
+fn spawned(command: &mut Command) -> Output {
+    let alone = HDF5.lock().unwrap_or_else(PoisonError::into_inner);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(alone);
+    child.wait_with_output().unwrap()
+}
 
 fn place(variable: &str, default: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(default), PathBuf::from);
@@ -55,22 +66,33 @@ fn torture() -> Option<(tempfile::TempDir, Vec<PathBuf>)> {
     let python = python()?;
     let directory = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dump/torture.py");
-    let status = Command::new(python).arg(script).arg(directory.path()).status().unwrap();
-    assert!(status.success(), "torture.py failed");
+    let output = spawned(Command::new(python).arg(script).arg(directory.path()));
+    assert!(output.status.success(), "torture.py failed: {}", String::from_utf8_lossy(&output.stderr));
     let files = files_below(directory.path());
     assert!(files.len() > 8);
     Some((directory, files))
 }
 
 fn memh5(args: &[&str], file: &Path) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_memh5")).args(args).arg(file).output().unwrap();
+    let output = spawned(Command::new(env!("CARGO_BIN_EXE_memh5")).args(args).arg(file));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "memh5 {args:?} {}: {error}", file.display());
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// True if the linked HDF5 library is older than the file: it says so, and cannot do more.
+fn is_too_new(file: &Path) -> bool {
+    let output = spawned(Command::new(env!("CARGO_BIN_EXE_memh5")).args(["verify", "--quiet"]).arg(file));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let too_new = !output.status.success() && text.contains("later HDF5 than this build has");
+    if too_new {
+        eprintln!("SKIPPED: {} needs a later HDF5 library than this build has", file.display());
+    }
+    too_new
+}
+
 fn reference_dump(python: &Path, script: &Path, args: &[&str], file: &Path) -> String {
-    let output = Command::new(python).arg(script).arg(file).args(args).output().unwrap();
+    let output = spawned(Command::new(python).arg(script).arg(file).args(args));
     assert!(output.status.success(), "the reference fails on {}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -92,8 +114,9 @@ fn library_dump(group: &dyn memh5::tree::Group) -> String {
 fn compare_with_reference(files: &[PathBuf]) {
     let (Some(python), Some(script)) = (python(), reference()) else { return };
     for file in files {
-        if file.ends_with("beyond.h5") {
-            continue; // h5py cannot read it
+        // h5py cannot read the first as it is; this build's library may not know the other kind.
+        if file.ends_with("beyond.h5") || is_too_new(file) {
+            continue;
         }
         let theirs = reference_dump(&python, &script, &["--layout"], file);
         assert_lines(&memh5(&["dump", "--layout"], file), &theirs, &format!("{} --layout", file.display()));
@@ -108,14 +131,15 @@ fn compare_with_reference(files: &[PathBuf]) {
 fn compare_copies(files: &[PathBuf]) {
     let directory = tempfile::tempdir().unwrap();
     let peers = python().zip(reference());
-    for file in files {
+    for file in files.iter().filter(|file| !is_too_new(file)) {
         let what = file.display().to_string();
         let before = memh5(&["dump"], file);
         assert_lines(&memh5(&["dump", "--via-memory"], file), &before, &format!("{what} in memory"));
         let copy = directory.path().join("copy.h5");
         let target = copy.to_str().unwrap();
-        let status = Command::new(env!("CARGO_BIN_EXE_memh5")).arg("copy").arg(file).args([target, "--overwrite"]).status().unwrap();
-        assert!(status.success(), "copy of {what}");
+        let output = spawned(Command::new(env!("CARGO_BIN_EXE_memh5")).arg("copy").arg(file).args([target, "--overwrite"]));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "copy of {what}: {said}");
         assert_lines(&memh5(&["dump"], &copy), &before, &format!("{what} copied"));
         if let Some((python, script)) = &peers
             && !file.ends_with("beyond.h5")
@@ -124,6 +148,7 @@ fn compare_copies(files: &[PathBuf]) {
             assert_lines(&memh5(&["dump", "--layout"], &copy), &theirs, &format!("{what} copied, as h5py reads it"));
         }
 
+        let alone = HDF5.lock().unwrap_or_else(PoisonError::into_inner);
         let source = format::open(file, Mode::Read).unwrap();
         assert_lines(&library_dump(&*source), &before, &format!("{what} by the library"));
         let memory = MemGroup::new();
@@ -134,6 +159,7 @@ fn compare_copies(files: &[PathBuf]) {
         let target = format::open(&second, Mode::Truncate).unwrap();
         deep_group_copy(&memory, &*target).unwrap();
         target.close_tree().unwrap();
+        drop(alone);
         assert_lines(&memh5(&["dump"], &second), &before, &format!("{what} from memory"));
     }
 }
@@ -170,6 +196,12 @@ fn copies_of_samples_have_their_lines() {
 #[test]
 fn copies_of_every_kind_of_content_have_its_lines() {
     if let Some((_directory, files)) = torture() {
-        compare_copies(&files);
+        let (lost, kept): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|f| f.ends_with("dangling.h5"));
+        compare_copies(&kept);
+        // A reference to what was deleted cannot be kept, and the copy says so.
+        let copy = lost[0].with_file_name("copy of dangling.h5");
+        let output = spawned(Command::new(env!("CARGO_BIN_EXE_memh5")).arg("copy").arg(&lost[0]).arg(&copy));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.starts_with("memh5: not copied as it was: ") && said.contains("refs"), "{said}");
     }
 }

@@ -4,7 +4,8 @@
 use memh5::tree::Mode;
 use memh5::{DType, Filter, format, prelude::*, publish::lock_file};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 
 struct Ran {
@@ -26,8 +27,18 @@ fn ran(output: &Output) -> Ran {
     Ran { code, out, err }
 }
 
+/// Held while this process has an HDF5 file open, and while it starts another process: that one would inherit the open file and its lock.
+static HDF5: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    HDF5.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn run(args: &[&str]) -> Ran {
-    ran(&command(args).output().unwrap())
+    let alone = alone();
+    let child = command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(alone);
+    ran(&child.wait_with_output().unwrap())
 }
 
 /// Fails with exit code 2 and one line that begins and ends as it should, and says what is wanted.
@@ -45,6 +56,7 @@ fn refused(args: &[&str], wanted: &[&str]) {
 fn directory() -> (TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("a.h5");
+    let _alone = alone();
     let root = format::open(&file, Mode::CreateNew).unwrap();
     root.attrs().set("origin", "test").unwrap();
     let vis = root
@@ -150,6 +162,7 @@ fn diff_tells_what_differs_and_where() {
     assert_eq!(run(&["copy", &file, &other]).code, 0);
     let same = run(&["diff", &file, &other]);
     assert_eq!((same.code, same.out.as_str()), (0, ""));
+    let open = alone();
     let root = format::open(&other, Mode::ReadWrite).unwrap();
     root.dataset("night/vis").unwrap().write_slice((3, 2), 32.25).unwrap();
     root.dataset("long").unwrap().write_slice(0..100, -1).unwrap();
@@ -157,6 +170,7 @@ fn diff_tells_what_differs_and_where() {
     root.create_dataset("more").write(1).unwrap();
     root.delete("text").unwrap();
     root.close_tree().unwrap();
+    drop(open);
     let ran = run(&["diff", &file, &other]);
     assert_eq!(ran.code, 1);
     assert_eq!(ran.out.lines().count(), 11, "{}", ran.out);
@@ -267,7 +281,8 @@ fn bad_input_is_refused_in_one_line() {
     refused(&["copy", &file, &new, "--select", "night/vis=99"], &["out of range"]);
     refused(&["copy", &file, &new, "--select", "night/vis"], &["OBJECT=SLICES"]);
     refused(&["copy", &file, &new, "--chunks", "night/vis=0,1"], &["chunks"]);
-    refused(&["copy", &file, &new, "--chunks", "night/vis=7"], &["night/vis"]);
+    refused(&["copy", &file, &new, "--chunks", "night/vis=7"], &["chunks of 1 axes", "a.h5"]);
+    refused(&["copy", &file, &new, "--chunks", "no/such=7"], &["no/such"]);
     refused(&["copy", &file, folder], &["directory"]);
     refused(&["copy", &file, &beside(&file, "no/such/dir.h5")], &["dir"]);
     assert_eq!(run(&["copy", &file, &new, "--filter", "brotli"]).code, 2);
@@ -328,20 +343,41 @@ fn a_reader_that_goes_away_is_no_error() {
 fn limits_are_enforced() {
     let (_directory, file) = directory();
     let large = beside(&file, "large.h5");
+    let open = alone();
     let root = format::open(&large, Mode::CreateNew).unwrap();
     // 4 GiB of elements that take no space in the file.
     root.create_dataset("zeros").shape([1 << 10, 1 << 19]).dtype(DType::F64).chunks([1, 1 << 19]).create().unwrap();
     root.close_tree().unwrap();
+    drop(open);
     let plot = beside(&file, "x.png");
     refused(&["plot", &large, "zeros", "-o", &plot, "--memory", "1G"], &["large.h5", "memory"]);
     assert_eq!(run(&["show", &large, "zeros", "--memory", "1G"]).code, 0);
     assert_eq!(run(&["tree", &large, "--no-limits"]).code, 0);
     let endless = beside(&file, "endless.h5");
+    let open = alone();
     let root = format::open(&endless, Mode::CreateNew).unwrap();
     root.create_dataset("zeros").shape([1 << 40, 1 << 10]).dtype(DType::F64).chunks([1 << 10, 1 << 10]).create().unwrap();
     root.close_tree().unwrap();
-    refused(&["dump", &endless], &["endless.h5", "no end", "--no-limits"]);
+    drop(open);
+    let ran = run(&["dump", &endless]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("endless.h5") && ran.err.contains("no end") && ran.err.contains("--no-limits"), "{}", ran.err);
     assert_eq!(run(&["show", &endless, "zeros"]).code, 0);
+}
+
+/// A pipe that nobody writes to stands for a library that never comes back.
+#[test]
+fn no_sign_of_life_and_crashes_are_told() {
+    let (_directory, file) = directory();
+    let pipe = beside(&file, "pipe.h5");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let started = std::time::Instant::now();
+    refused(&["dump", &pipe, "--timeout", "1"], &["no sign of life for 1 seconds", "corrupt", "pipe.h5", "--timeout"]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+    let ran = run(&["dump", &file, "--memory", "1M"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+    let last = ran.err.lines().last().unwrap();
+    assert!(last.starts_with("memh5: cannot dump the file: ") && last.contains("a.h5") && last.contains("--memory"), "{}", ran.err);
 }
 
 /// Numbers that are the same in each run.

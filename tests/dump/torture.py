@@ -188,7 +188,7 @@ def references(f):
     a = g.create_dataset("a", data=np.arange(20).reshape(4, 5))
     b = g.create_group("b")
     z = f.create_group("zz_later").create_dataset("target", data=np.arange(10))
-    refs = g.create_dataset("refs", (6,), dtype=h5py.ref_dtype)
+    refs = g.create_dataset("refs", (6,), dtype=h5py.ref_dtype)  # the last one stays null
     refs[0], refs[1], refs[2], refs[3], refs[4] = a.ref, b.ref, z.ref, f.ref, g.ref
     d = g.create_dataset("regions", (7,), dtype=h5py.regionref_dtype)
     d[0], d[1], d[2] = a.regionref[1:3, ::2], a.regionref[...], z.regionref[3]
@@ -204,9 +204,6 @@ def references(f):
     g.create_dataset("mixed", data=rows, dtype=mixed)
     v = g.create_dataset("ragged", (2,), dtype=h5py.vlen_dtype(h5py.ref_dtype))
     v[0] = np.array([a.ref, z.ref], dtype=h5py.ref_dtype)
-    gone = g.create_dataset("gone", data=1)
-    refs[5] = gone.ref
-    del g["gone"]
     g["null"] = h5py.Empty("f4")
     g["null_ref"] = h5py.Empty(h5py.ref_dtype)
 
@@ -278,6 +275,14 @@ def attributes(f):
         g.attrs[f"many{k}"] = k
 
 
+def dangling(f):
+    """A reference to what was deleted: no copy can hold it."""
+    gone = f.create_dataset("gone", data=1)
+    refs = f.create_dataset("refs", (3,), dtype=h5py.ref_dtype)
+    refs[0], refs[1] = gone.ref, refs.ref
+    del f["gone"]
+
+
 def beyond(f):
     """What h5py writes and cannot read, or reads with other values than h5dump does; dump_reference.py is no measure here."""
     d = f.create_dataset("sequence_be", (2,), dtype=h5py.vlen_dtype(np.dtype(">u2")))
@@ -311,6 +316,8 @@ def main():
         pass
     with h5py.File(os.path.join(directory, "beyond.h5"), "w") as f:
         beyond(f)
+    with h5py.File(os.path.join(directory, "dangling.h5"), "w") as f:
+        dangling(f)
 
 
 if __name__ == "__main__":

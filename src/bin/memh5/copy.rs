@@ -13,7 +13,7 @@ pub fn run(args: &args::Copy, signs: &mut Signs) -> Result<Outcome> {
     if args.via_memory {
         root = source::in_memory(&root, signs)?;
     }
-    let report = plan.publish(&root, &args.target, args.overwrite, signs)?;
+    let report = plan.publish(&root, &args.target, args.overwrite, signs).map_err(|e| e.in_file(&args.source))?;
     signs.finish();
     for note in &report.lost {
         eprintln!("memh5: not copied as it was: {}", visible(&note.to_string()));

@@ -13,7 +13,7 @@ pub fn run(args: &args::Repack, signs: &mut Signs) -> Result<Outcome> {
     let plan = Plan::new(&args.storage, &[])?;
     let root = source::open(&args.file)?;
     let before = size(&args.file)?;
-    let report = plan.publish(&root, &args.file, true, signs)?;
+    let report = plan.publish(&root, &args.file, true, signs).map_err(|e| e.in_file(&args.file))?;
     signs.finish();
     for note in &report.lost {
         eprintln!("memh5: not kept as it was: {}", visible(&note.to_string()));

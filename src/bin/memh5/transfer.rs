@@ -39,18 +39,18 @@ impl Plan {
         })
     }
 
-    fn copy<'a>(&self) -> DeepCopy<'a> {
+    fn copy<'a>(&self, from: &GroupRef) -> Result<DeepCopy<'a>> {
         let mut copy = DeepCopy::new();
         for (path, selection) in &self.selections {
             copy = copy.select(path.clone(), selection);
         }
         for (pattern, layout) in &self.layouts {
-            copy = copy.layout(pattern.clone(), layout.clone());
+            copy = copy.layout(first_path(from, pattern)?, layout.clone());
         }
-        match &self.filters {
+        Ok(match &self.filters {
             Some(filters) => copy.filters("**", filters.clone()),
             None => copy,
-        }
+        })
     }
 
     /// Copies everything below one group into another.
@@ -69,7 +69,7 @@ impl Plan {
                 }
             }
         };
-        let result = self.copy().progress(beat).run(&**from, &**to);
+        let result = self.copy(from)?.progress(beat).run(&**from, &**to);
         refused.take().map_or(result, Err)
     }
 
@@ -91,6 +91,17 @@ impl Plan {
         };
         lock_file(path).publish_verified(write, verify)
     }
+}
+
+/// The path at which a walk first meets the dataset of a name, since a copy knows it by that. A pattern stays as it is.
+fn first_path(root: &GroupRef, pattern: &str) -> Result<String> {
+    if pattern.contains(['*', '?']) {
+        return Ok(pattern.to_owned());
+    }
+    let wanted = root.dataset(pattern)?.id()?;
+    let found = (**root).visit(|path, node| Ok((node.object().id()? == wanted).then(|| path.to_owned())))?;
+    // Behind a link into another file, it is in no copy.
+    found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("'{pattern}' is in another file")).at(pattern))
 }
 
 fn check_target(path: &Path, replace: bool) -> Result<()> {

@@ -55,6 +55,8 @@ fn print(out: &mut output::Output, file: &std::path::Path, report: &VerifyReport
         if report.dangling_links > 0 {
             writeln!(out, "{name}: {} soft or external links lead nowhere, which is no damage", report.dangling_links)?;
         }
+    } else if !report.is_whole() && report.damages.iter().all(|d| d.error.kind() == ErrorKind::Unsupported) {
+        writeln!(out, "{name}: not verified: {} objects or attributes need what this build does not have", report.damages.len())?;
     } else if !report.is_whole() {
         writeln!(out, "{name}: damaged: {} of {} objects and attributes", report.damages.len(), report.objects + report.attributes)?;
     }

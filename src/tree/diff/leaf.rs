@@ -39,6 +39,9 @@ pub(super) struct Comparer {
     solid: bool,
 }
 
+/// What is called for a leaf that differs: with the element's place, the leaf's path, and both values as text when they are asked for.
+pub(super) type Found<'f> = dyn FnMut(usize, &str, &dyn Fn() -> (String, String)) + 'f;
+
 /// How far numbers may be apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tolerance {
@@ -110,7 +113,7 @@ impl Comparer {
         b: &AnyArray,
         tolerance: Tolerance,
         paths: &mut BothPaths,
-        found: &mut dyn FnMut(usize, &str, &dyn Fn() -> (String, String)),
+        found: &mut Found<'_>,
     ) -> Result<()> {
         let ((x, _), (y, _)) = (a.raw(), b.raw());
         if self.solid && other.solid && self.itemsize == other.itemsize && x == y {

@@ -1,8 +1,8 @@
 //! Two axes: an image, with the first row on top, and a colour bar.
 
-use super::scale::{colour, number};
+use super::scale::{colour, label};
 use super::values::Values;
-use super::{Canvas, Labels, axis_name, index_at};
+use super::{Canvas, Labels, axis_name, index_at, length};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -92,7 +92,7 @@ fn bar<B: DrawingBackend>(area: &DrawingArea<B, Shift>, canvas: &Canvas, values:
     let (low, high) = values.range();
     let mut builder = ChartBuilder::on(area);
     builder.margin_top(16).margin_bottom(66).margin_right(8).margin_left(4).right_y_label_area_size(84);
-    let up = |y: &f64| number(*y);
+    let up = |y: &f64| label(*y, length(low, high, canvas));
     let steps = 200;
     let at = |k: i32| {
         let part = f64::from(k) / f64::from(steps);

@@ -1,8 +1,8 @@
 //! One axis: a line.
 
-use super::scale::number;
+use super::scale::label;
 use super::values::Values;
-use super::{Canvas, Labels, axis_name, index_at};
+use super::{Canvas, Labels, axis_name, index_at, length};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
@@ -18,16 +18,17 @@ pub fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, canvas: &Canvas, va
     chart.caption(&labels.title, ("sans-serif", 20)).margin(16).x_label_area_size(50).y_label_area_size(90);
     if canvas.log {
         let chart = chart.build_cartesian_2d(across, (low..high).log_scale())?;
-        finish(chart, values, labels)
+        finish(chart, canvas, values, labels)
     } else {
         let margin = 0.04 * (high - low);
         let chart = chart.build_cartesian_2d(across, low - margin..high + margin)?;
-        finish(chart, values, labels)
+        finish(chart, canvas, values, labels)
     }
 }
 
 fn finish<B, Y>(
     mut chart: ChartContext<'_, B, Cartesian2d<plotters::coord::types::RangedCoordf64, Y>>,
+    canvas: &Canvas,
     values: &Values,
     labels: &Labels,
 ) -> Drawn<B>
@@ -36,7 +37,8 @@ where
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     let across = |x: &f64| index_at(labels, 0, *x);
-    let up = |y: &f64| number(*y);
+    let (low, high) = values.range();
+    let up = |y: &f64| label(*y, length(low, high, canvas));
     let mut mesh = chart.configure_mesh();
     mesh.x_desc(axis_name(labels, 0)).x_label_formatter(&across).y_label_formatter(&up);
     if let Some(units) = &labels.units {

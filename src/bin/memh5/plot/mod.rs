@@ -112,6 +112,11 @@ fn draw<B: DrawingBackend>(backend: Lettered<B>, canvas: &Canvas, values: &Value
     draw().map_err(|e| Error::new(ErrorKind::Io, format!("the picture cannot be written: {e}")).in_file(file))
 }
 
+/// The length of the axis of values, beside which a number may be nothing; on a logarithmic one no number is.
+fn length(low: f64, high: f64, canvas: &Canvas) -> f64 {
+    if canvas.log { 0.0 } else { high - low }
+}
+
 /// The name of an axis of the dataset.
 fn axis_name(labels: &Labels, k: usize) -> String {
     labels.axes.get(k).map_or_else(String::new, |(axis, _)| format!("index of axis {axis}"))

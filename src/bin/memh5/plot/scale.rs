@@ -2,8 +2,13 @@
 
 use plotters::style::RGBColor;
 
+/// A number at an axis of that length: what is nothing beside the length is 0.
+pub fn label(value: f64, length: f64) -> String {
+    number(if value.abs() < length * 1e-9 { 0.0 } else { value })
+}
+
 /// A number with at most five digits that say something.
-pub fn number(value: f64) -> String {
+fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
@@ -61,6 +66,7 @@ mod tests {
         for (value, text) in pairs {
             assert_eq!(number(value), text);
         }
+        assert_eq!((label(-5.5e-17, 1.0).as_str(), label(1e-17, 1e-16).as_str()), ("0", "1e-17"));
         assert_eq!(colour(0.0), RGBColor(68, 1, 84));
         assert_eq!(colour(1.0), RGBColor(253, 231, 37));
         assert_eq!(colour(f64::NAN), MISSING);
