@@ -231,7 +231,7 @@ impl<'g> DatasetBuilder<'g> {
             None if self.undefined_fill => Fill::Undefined,
             None => Fill::Default,
         };
-        let spec = DatasetSpec {
+        let mut spec = DatasetSpec {
             dtype,
             shape,
             maxshape: self.maxshape,
@@ -241,6 +241,11 @@ impl<'g> DatasetBuilder<'g> {
             track_order: self.track_order,
         };
         spec.validate()?;
+        // What can grow nowhere is fixed; a file cannot tell the two apart.
+        let fixed = |shape: &Vec<usize>| spec.maxshape.iter().flatten().zip(shape).all(|(max, n)| *max == Some(*n));
+        if spec.shape.as_ref().is_some_and(fixed) {
+            spec.maxshape = None;
+        }
         let data = data.map(|data| fit(data, &spec, self.cast)).transpose()?;
         if !self.overwrite {
             let (parent, last) = resolve::new_parent(self.group, &self.name, true)?;
