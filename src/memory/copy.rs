@@ -10,8 +10,8 @@ use crate::array::AnyArray;
 use crate::error::{Context, Result};
 use crate::path;
 use crate::tree::{Object, ObjectId, ObjectRef, RegionRef};
+use hashbrown::HashMap;
 use parking_lot::RwLock;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A copy of a dataset or committed type, with its attributes; references in it are null.
@@ -87,7 +87,7 @@ fn repoint(node: &Node, map: &mut dyn FnMut(&ObjectRef) -> ObjectRef) -> Result<
 fn copy_tree(from: &Handle, make: &mut dyn FnMut(&Arc<Node>) -> Arc<Node>) -> Result<(Handle, HashMap<u64, Arc<Node>>)> {
     let start = from.node();
     let root = Handle::of_root(Tree::new(bare(start, start.track_order)));
-    let mut made: HashMap<u64, Arc<Node>> = HashMap::from([(start.id, root.node().clone())]);
+    let mut made: HashMap<u64, Arc<Node>> = HashMap::from_iter([(start.id, root.node().clone())]);
     let mut rest = vec![(start.clone(), root.node().clone())];
     while let Some((old, new)) = rest.pop() {
         let (Some(from), Some(to)) = (old.children(), new.children()) else { continue };
@@ -146,12 +146,10 @@ impl MemGroup {
     /// # Errors
     /// `Io` if there is no memory.
     pub fn copy(&self) -> Result<MemGroup> {
-        let mut referring = Vec::new();
         let (root, made) = copy_tree(&self.0, &mut |node| bare(node, node.track_order))?;
-        referring.extend(made.values().cloned());
         let tree = self.0.tree.id;
-        for node in referring {
-            repoint(&node, &mut |r| match r.id() {
+        for node in made.values() {
+            repoint(node, &mut |r| match r.id() {
                 Some(ObjectId { tree: t, object }) if t == tree => match made.get(&object) {
                     Some(to) => reference::to(&Handle { link: Link::loose(to.clone()), via: None, tree: root.tree.clone() }),
                     None => ObjectRef::null(),

@@ -1,6 +1,7 @@
 //! Groups in memory.
 
-use super::dataset::{self, MemDataset, MemDatasetCommon};
+use super::common::{self, MemDatasetCommon};
+use super::dataset::MemDataset;
 use super::datatype::MemDatatype;
 use super::node::{Kind, Node, Tag};
 use super::tree::{Handle, Tree};
@@ -210,7 +211,7 @@ impl Group for MemGroup {
     }
 
     fn new_dataset(&self, name: &str, spec: &DatasetSpec, data: Option<AnyArray>) -> Result<DatasetRef> {
-        let node = dataset::make(&self.0, spec, data)?;
+        let node = common::make(&self.0, spec, data)?;
         Ok(Arc::new(MemDatasetCommon(self.0.add(name, node)?)))
     }
 

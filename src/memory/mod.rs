@@ -8,6 +8,7 @@
 
 mod attrs;
 mod collect;
+mod common;
 mod copy;
 mod dataset;
 mod datatype;
@@ -22,7 +23,8 @@ mod tests;
 mod tree;
 
 pub use attrs::MemAttrs;
-pub use dataset::{MemDataset, MemDatasetCommon};
+pub use common::MemDatasetCommon;
+pub use dataset::MemDataset;
 pub use datatype::MemDatatype;
 pub use group::MemGroup;
 
@@ -104,7 +106,7 @@ macro_rules! impl_object {
         }
     };
 }
-pub(self) use impl_object;
+use impl_object;
 
 impl Handle {
     /// The object as the tree's traits know it.
