@@ -1,7 +1,10 @@
 //! `MemDiskGroup`: memory and disk under one type, with policies, tags and a registry.
 
+#[cfg(feature = "hdf5")]
 use memh5::copy::{DeepCopy, StringConversion};
-use memh5::mem_disk::{LoadOptions, Policy, Registry, TYPE_TAG_ATTRIBUTE, Typed};
+#[cfg(feature = "hdf5")]
+use memh5::mem_disk::LoadOptions;
+use memh5::mem_disk::{Policy, Registry, TYPE_TAG_ATTRIBUTE, Typed};
 use memh5::prelude::*;
 use memh5::tree::{NewLink, Node};
 use memh5::{AnyArray, DType, ErrorKind, MemDiskGroup, MemGroup};

@@ -189,7 +189,9 @@ pub(crate) fn apply(array: &AnyArray, target: &DType) -> Result<AnyArray> {
     let (old, (bytes, heap)) = (array.raw().1, out.raw_mut()?);
     let put = |to: &mut [u8], at: usize, item: Item| -> Result<()> {
         let heap = heap.ok_or_else(|| error!(Dtype, "the converted type has no place for strings"))?;
-        to.get_mut(at..at + 8).map(|s| s.copy_from_slice(&heap.push(item).to_ne_bytes()));
+        if let Some(slot) = to.get_mut(at..at + 8) {
+            slot.copy_from_slice(&heap.push(item).to_ne_bytes());
+        }
         Ok(())
     };
     for (index, (element, to)) in array.elements().zip(bytes.chunks_exact_mut(size)).enumerate() {

@@ -134,7 +134,8 @@ fn the_comparison_of_these_tests_can_fail() {
         fill(&g);
         g
     };
-    let changes: [(&str, fn(&memh5::MemGroup)); 9] = [
+    type Change = (&'static str, fn(&memh5::MemGroup));
+    let changes: [Change; 9] = [
         ("an attribute", |g| g.attrs().set("title", "cafe").unwrap()),
         ("an attribute's type", |g| g.group("ordered").unwrap().attrs().set("z", 1i64).unwrap()),
         ("an element", |g| g.dataset("night/vis").unwrap().write_slice((0, 0), 1f32).unwrap()),
@@ -187,4 +188,36 @@ fn memory_shares_its_elements_until_somebody_writes() {
     assert_eq!(read(&a), AnyArray::from(vec![1.0, 2.0]));
     DeepCopy::new().force_copy(true).run(&a, &c).unwrap();
     assert!(!read(&a).shares_memory_with(&read(&c)) && read(&a) == read(&c));
+}
+
+/// Every dtype that the contract names, in datasets and attributes, plain and in pieces, chunked and not.
+#[cfg(feature = "contract")]
+#[test]
+fn every_dtype_goes_between_all_backends() {
+    use memh5::contract::{Targets, dtypes, sample};
+    each_pair(|from, to, pair| {
+        let target = from.create_dataset("target").write(array![[1, 2, 3], [4, 5, 6]]).unwrap();
+        let regions = [
+            RegionKind::Points(vec![vec![0, 1]]),
+            RegionKind::Blocks(vec![(vec![0, 0], vec![0, 1]), (vec![1, 2], vec![1, 2])]),
+            RegionKind::None,
+        ];
+        let regions = regions.map(|kind| RegionRef { target: target.reference().unwrap(), region: Region { shape: vec![2, 3], kind } });
+        let targets =
+            Targets { objects: vec![target.reference().unwrap(), from.reference().unwrap(), ObjectRef::null()], regions: regions.to_vec() };
+        for (n, (name, dtype)) in dtypes().unwrap().into_iter().enumerate() {
+            for shape in [vec![], vec![5], vec![3, 0, 2], vec![4, 3]] {
+                let data = sample(&dtype, &shape, n as u64, &targets).unwrap();
+                let name = format!("{n}/{} {shape:?}", name.replace('/', "|"));
+                let chunks: Vec<usize> = shape.iter().map(|n| (*n).clamp(1, 2)).collect();
+                let builder = from.create_dataset(&name);
+                let builder = if shape.is_empty() { builder } else { builder.chunks(chunks) };
+                builder.write(&data).unwrap_or_else(|e| panic!("{pair} {name}: {e}"));
+                from.attrs().set(&name.replace('/', "|"), &data).unwrap_or_else(|e| panic!("{pair} {name}: {e}"));
+            }
+        }
+        let report = DeepCopy::new().slab_bytes(16).run(from, to).unwrap_or_else(|e| panic!("{pair}: {e}"));
+        assert!(report.is_lossless(), "{pair}: {report}");
+        assert_equal(from, to, pair);
+    });
 }

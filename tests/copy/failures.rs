@@ -1,9 +1,9 @@
 //! What a copy refuses, and that nothing changes then.
 
 use crate::{backends, each_pair};
+use memh5::ErrorKind;
 use memh5::copy::{DeepCopy, deep_group_copy};
 use memh5::prelude::*;
-use memh5::{ErrorKind, Filter, MemGroup};
 
 #[test]
 fn taken_names_are_refused_before_anything_is_copied() {
@@ -42,38 +42,36 @@ fn a_group_cannot_be_copied_into_itself() {
     }
 }
 
+#[cfg(feature = "hdf5")]
 #[test]
 fn a_destination_that_takes_no_writes_says_so() {
-    #[cfg(feature = "hdf5")]
-    {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.h5");
-        MemGroup::new().to_file(&path).unwrap();
-        let from = MemGroup::new();
-        from.create_dataset("x").write(1).unwrap();
-        let file = memh5::format::open(&path, memh5::Mode::Read).unwrap();
-        assert_eq!(deep_group_copy(&from, &*file).unwrap_err().kind(), ErrorKind::ReadOnly);
-        file.close_tree().unwrap();
-        assert_eq!(deep_group_copy(&from, &*file).unwrap_err().kind(), ErrorKind::Closed);
-        assert_eq!(deep_group_copy(&*file, &from).unwrap_err().kind(), ErrorKind::Closed);
-    }
+    use memh5::MemGroup;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.h5");
+    MemGroup::new().to_file(&path).unwrap();
+    let from = MemGroup::new();
+    from.create_dataset("x").write(1).unwrap();
+    let file = memh5::format::open(&path, memh5::Mode::Read).unwrap();
+    assert_eq!(deep_group_copy(&from, &*file).unwrap_err().kind(), ErrorKind::ReadOnly);
+    file.close_tree().unwrap();
+    assert_eq!(deep_group_copy(&from, &*file).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(deep_group_copy(&*file, &from).unwrap_err().kind(), ErrorKind::Closed);
 }
 
+#[cfg(feature = "hdf5")]
 #[test]
 fn a_filter_that_the_destination_lacks_is_named() {
-    #[cfg(feature = "hdf5")]
-    {
-        let from = MemGroup::new();
-        let unknown = Filter::Other { id: 31999, optional: false, values: vec![1] };
-        from.create_dataset("ok").write(1).unwrap();
-        from.create_dataset("g/x").chunks([2]).filter(unknown).write(vec![1, 2, 3]).unwrap();
-        let image = memh5::format::hdf5::Hdf5File::in_memory().unwrap().root().unwrap();
-        let e = deep_group_copy(&from, &image).unwrap_err();
-        assert_eq!((e.kind(), e.path()), (ErrorKind::Unsupported, Some("/g/x")), "{e}");
-        assert!(e.to_string().contains("31999"), "{e}");
-        assert!(image.is_empty().unwrap());
-        DeepCopy::new().filters("g/x", []).run(&from, &image).unwrap();
-    }
+    use memh5::{Filter, MemGroup};
+    let from = MemGroup::new();
+    let unknown = Filter::Other { id: 31999, optional: false, values: vec![1] };
+    from.create_dataset("ok").write(1).unwrap();
+    from.create_dataset("g/x").chunks([2]).filter(unknown).write(vec![1, 2, 3]).unwrap();
+    let image = memh5::format::hdf5::Hdf5File::in_memory().unwrap().root().unwrap();
+    let e = deep_group_copy(&from, &image).unwrap_err();
+    assert_eq!((e.kind(), e.path()), (ErrorKind::Unsupported, Some("/g/x")), "{e}");
+    assert!(e.to_string().contains("31999"), "{e}");
+    assert!(image.is_empty().unwrap());
+    DeepCopy::new().filters("g/x", []).run(&from, &image).unwrap();
 }
 
 #[test]

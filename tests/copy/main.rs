@@ -12,8 +12,11 @@ use memh5::MemGroup;
 use memh5::prelude::*;
 use memh5::tree::GroupRef;
 
-/// A fresh root in memory, and one in an HDF5 image. The order tells source and destination apart.
-fn backends() -> Vec<(&'static str, fn() -> GroupRef)> {
+/// A backend and what makes fresh roots of it.
+type Fresh = (&'static str, fn() -> GroupRef);
+
+/// A fresh root in memory, and one in an HDF5 image.
+fn backends() -> Vec<Fresh> {
     vec![
         ("memory", || MemGroup::new().to_ref()),
         #[cfg(feature = "hdf5")]
