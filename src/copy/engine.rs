@@ -4,8 +4,9 @@ use super::adapt;
 use super::options::DeepCopy;
 use super::report::CopyReport;
 use super::strings::{self, Sizes, StringConversion};
-use super::transfer;
+use super::transfer::{self, Piece};
 use crate::array::AnyArray;
+use crate::dtype::DType;
 use crate::error::{Context, Result, bail, error};
 use crate::memory::{MemDatasetCommon, MemGroup};
 use crate::path;
@@ -316,11 +317,11 @@ impl<'a> Engine<'_, 'a> {
     /// The target of a soft link at the new place. A relative one is relative to the group that holds the link, and stays.
     fn repoint_soft(&mut self, target: String, full: &str) -> String {
         let (from, to) = (self.from.name(), self.to.name());
-        if !path::is_absolute(&target) || from == to {
+        if !path::is_absolute(&target) || from == to || to.is_empty() {
             return target;
         }
         let normal = path::join("/", &target);
-        match path::relative_to(&normal, &from) {
+        match path::relative_to(&normal, &from).filter(|_| !from.is_empty()) {
             Some(rest) => path::join(&to, rest),
             None => {
                 if !self.same_tree {
@@ -396,7 +397,7 @@ impl<'a> Engine<'_, 'a> {
         let conversion = self.options.dataset_strings;
         let pieces = self.pieces(from, &selection)?;
         if conversion.changes(&spec.dtype) {
-            let old = std::mem::replace(&mut spec.dtype, self.converted_type(from, &pieces, conversion)?);
+            let old = std::mem::replace(&mut spec.dtype, self.converted_type(from, pieces.as_deref().unwrap_or(&[]), &spec.fill)?);
             self.report.convert(full, format!("{old} to {}", spec.dtype));
             spec.fill = match spec.fill {
                 Fill::Value(value) => Fill::Value(strings::apply(&value, &spec.dtype)?),
@@ -412,7 +413,7 @@ impl<'a> Engine<'_, 'a> {
         spec.validate()?;
         let later = spec.dtype.has_references();
         if let (false, Some(1)) = (later, pieces.as_ref().map(Vec::len)) {
-            let data = self.read(from, &selection, &spec)?;
+            let data = self.read(from, &selection, &spec.dtype)?;
             self.count(&data, full)?;
             let made = to.new_dataset(name, &spec, Some(data))?;
             self.report.datasets += 1;
@@ -423,44 +424,39 @@ impl<'a> Engine<'_, 'a> {
         if later {
             self.deferred.push(Deferred::Elements { path: full.to_owned() });
         } else if let Some(pieces) = pieces {
-            self.elements(from, &made, &selection, &pieces, &spec, full)?;
+            self.elements(from, &made, &pieces, full)?;
         }
         Ok(made)
     }
 
     /// The pieces in which a dataset is copied; `None` if it has no elements to copy.
-    fn pieces(&self, from: &DatasetRef, selection: &Selection) -> Result<Option<Vec<Selection>>> {
+    fn pieces(&self, from: &DatasetRef, selection: &Selection) -> Result<Option<Vec<Piece>>> {
         let Some(shape) = from.extent()? else { return Ok(None) };
-        let wanted = selection.resolve(&shape)?.shape();
-        let itemsize = from.dtype()?.itemsize();
-        // A part of a part cannot be expressed in general: a selection is read whole.
-        if !self.both_on_disk || !selection.is_all() {
-            return Ok(Some(vec![Selection::All]));
+        if !self.both_on_disk {
+            return Ok(Some(vec![Piece { from: selection.clone(), to: Selection::All }]));
         }
-        let spec = from.spec()?;
-        let pieces = transfer::tiles(&wanted, itemsize, spec.chunks(), self.options.slab);
-        Ok(Some(if pieces.len() == 1 { vec![Selection::All] } else { pieces }))
+        let (itemsize, spec) = (from.dtype()?.itemsize(), from.spec()?);
+        transfer::pieces(selection, &shape, itemsize, spec.chunks(), self.options.slab).map(Some)
     }
 
-    fn converted_type(
-        &self,
-        from: &DatasetRef,
-        pieces: &Option<Vec<Selection>>,
-        conversion: StringConversion,
-    ) -> Result<crate::dtype::DType> {
-        let mut sizes = Sizes::default();
+    /// The type with its strings converted, as long as the longest ones that are copied.
+    fn converted_type(&self, from: &DatasetRef, pieces: &[Piece], fill: &Fill) -> Result<DType> {
+        let (mut sizes, conversion) = (Sizes::default(), self.options.dataset_strings);
         if conversion != StringConversion::Variable {
-            for piece in pieces.iter().flatten() {
-                conversion.measure(&from.read_selection(piece)?, &mut sizes);
+            for piece in pieces {
+                conversion.measure(&from.read_selection(&piece.from)?, &mut sizes);
+            }
+            if let Fill::Value(value) = fill {
+                conversion.measure(value, &mut sizes);
             }
         }
         conversion.target(&from.dtype()?, &sizes)
     }
 
-    fn read(&self, from: &DatasetRef, part: &Selection, spec: &DatasetSpec) -> Result<AnyArray> {
+    fn read(&self, from: &DatasetRef, part: &Selection, dtype: &DType) -> Result<AnyArray> {
         let data = from.read_selection(part)?;
         if self.options.dataset_strings.changes(data.dtype()) {
-            return strings::apply(&data, &spec.dtype);
+            return strings::apply(&data, dtype);
         }
         if self.options.force_copy {
             let mut own = data.clone();
@@ -470,22 +466,14 @@ impl<'a> Engine<'_, 'a> {
         Ok(data)
     }
 
-    fn elements(
-        &mut self,
-        from: &DatasetRef,
-        to: &DatasetRef,
-        selection: &Selection,
-        pieces: &[Selection],
-        spec: &DatasetSpec,
-        full: &str,
-    ) -> Result<()> {
+    fn elements(&mut self, from: &DatasetRef, to: &DatasetRef, pieces: &[Piece], full: &str) -> Result<()> {
+        let dtype = to.dtype()?;
         for piece in pieces {
-            let part = if pieces.len() == 1 { selection } else { piece };
-            let mut data = self.read(from, part, spec)?;
+            let mut data = self.read(from, &piece.from, &dtype)?;
             if data.dtype().has_references() {
                 data = self.repoint(&data, full)?;
             }
-            to.write_selection(piece, &data)?;
+            to.write_selection(&piece.to, &data)?;
             self.count(&data, full)?;
         }
         Ok(())
@@ -500,9 +488,8 @@ impl<'a> Engine<'_, 'a> {
                 (Deferred::Attributes { from: first, .. }, ..) => this.some_attributes(from.attrs(), to.attrs(), path, *first, true),
                 (Deferred::Elements { .. }, Node::Dataset(from), Node::Dataset(to)) => {
                     let selection = this.selections.get(&from.id()?).cloned().unwrap_or(Selection::All);
-                    let spec = to.spec()?;
                     match this.pieces(from, &selection)? {
-                        Some(pieces) => this.elements(from, to, &selection, &pieces, &spec, path),
+                        Some(pieces) => this.elements(from, to, &pieces, path),
                         None => Ok(()),
                     }
                 }

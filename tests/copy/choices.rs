@@ -31,8 +31,11 @@ fn selections_are_those_of_a_read() {
         each_pair(|from, to, pair| {
             let data = from.create_dataset("g/data").chunks([3, 4, 8]).maxshape([None, Some(8), Some(9)]).gzip(1).write(cube()).unwrap();
             data.attrs().set("units", "K").unwrap();
-            let report =
-                DeepCopy::new().select("/g/data/", selection).run(from, to).unwrap_or_else(|e| panic!("{pair} {selection:?}: {e}"));
+            let report = DeepCopy::new()
+                .select("/g/data/", selection)
+                .slab_bytes(500)
+                .run(from, to)
+                .unwrap_or_else(|e| panic!("{pair} {selection:?}: {e}"));
             let copy = to.dataset("g/data").unwrap();
             assert_eq!(copy.read_array().unwrap(), data.read_slice::<AnyArray>(selection).unwrap(), "{pair} {selection:?}");
             assert_eq!(copy.attrs().get::<String>("units").unwrap(), "K");
@@ -134,6 +137,22 @@ fn strings_change_on_request_only() {
         assert_eq!(b.dataset("variable").unwrap().dtype().unwrap(), DType::fixed_ascii(4), "{pair}");
         assert_eq!(b.dataset("variable").unwrap().read_slice::<Vec<String>>(..).unwrap(), ["abcd", "x"], "{pair}");
         assert_eq!(b.attrs().get_array("variable").unwrap().unwrap().dtype(), &DType::STR, "{pair}: attributes were not asked for");
+        // The longest string that is copied counts, and the fill value.
+        let c = to.create_group("c").unwrap();
+        from.create_dataset("filled")
+            .shape([3])
+            .dtype(DType::STR)
+            .maxshape([None])
+            .fill_value("fill")
+            .create()
+            .unwrap()
+            .write_slice(2, "longest")
+            .unwrap();
+        let copy = DeepCopy::new().convert_dataset_strings(StringConversion::FixedAscii).select("filled", ..2).select("variable", 1);
+        copy.run(from, &*c).unwrap_or_else(|e| panic!("{pair}: {e}"));
+        assert_eq!(c.dataset("filled").unwrap().dtype().unwrap(), DType::fixed_ascii(4), "{pair}");
+        assert_eq!(c.dataset("filled").unwrap().read_slice::<Vec<String>>(..).unwrap(), ["fill", "fill"], "{pair}");
+        assert_eq!(c.dataset("variable").unwrap().dtype().unwrap(), DType::fixed_ascii(1), "{pair}");
         from.create_dataset("bad").write("caf\u{e9}").unwrap();
         let e = DeepCopy::new().convert_dataset_strings(StringConversion::FixedAscii).overwrite(true).run(from, &*b).unwrap_err();
         assert_eq!((e.kind(), e.path()), (ErrorKind::Dtype, Some("/bad")), "{pair}: {e}");
