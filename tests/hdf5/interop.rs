@@ -205,6 +205,24 @@ fn what_is_written_h5py_reads() {
     }
 }
 
+#[test]
+fn a_large_attribute_on_an_object_of_the_old_format_says_what_to_do() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("old.h5");
+    run(&python, "import sys, h5py; f = h5py.File(sys.argv[1], 'w', libver='earliest'); f['d'] = 1; f.create_group('g')", &path);
+    let root = memh5::format::open(&path, Mode::ReadWrite).unwrap();
+    root.dataset("d").unwrap().attrs().set("fits", vec![1u8; 60_000]).unwrap();
+    let error = root.dataset("d").unwrap().attrs().set("large", vec![1u8; 100_000]).unwrap_err();
+    assert_eq!(error.kind(), memh5::ErrorKind::Unsupported, "{error}");
+    assert!(error.remedy_text().is_some_and(|r| r.contains("copy")), "{error}");
+    // What is made now takes any size, also in that file.
+    root.create_group("g/new").unwrap().attrs().set("large", vec![1u8; 100_000]).unwrap();
+    root.close_tree().unwrap();
+    let read = "import sys, h5py; f = h5py.File(sys.argv[1]); print(len(f['g/new'].attrs['large']), len(f['d'].attrs))";
+    assert_eq!(run(&python, read, &path).trim(), "100000 1");
+}
+
 trait AsEnum {
     fn astype_enum(self, dtype: &DType) -> AnyArray;
 }

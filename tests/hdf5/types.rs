@@ -167,7 +167,9 @@ fn null_and_empty_round_trip() {
         let root = again(&root);
         let null = root.dataset(&format!("null{n}")).unwrap();
         assert_eq!((null.extent().unwrap(), null.dtype().unwrap()), (None, dtype.clone()));
-        assert_eq!(null.read_array().unwrap_err().kind(), ErrorKind::Shape);
+        assert!(null.read_array().unwrap().is_null());
+        assert_eq!(null.read_slice::<AnyArray>(0).unwrap_err().kind(), ErrorKind::Shape);
+        assert_eq!(null.write(1).unwrap_err().kind(), ErrorKind::Shape);
         assert_eq!(root.dataset(&format!("none{n}")).unwrap().read_array().unwrap(), AnyArray::zeros(dtype.clone(), [0, 3]).unwrap());
         let grow = root.dataset(&format!("grow{n}")).unwrap();
         grow.resize([2, 3]).unwrap();

@@ -70,10 +70,11 @@ pub(super) fn exists(object: &Handle, name: &str) -> Result<bool> {
 pub(super) fn read(object: &Handle, name: &str) -> Result<Option<AnyArray>> {
     let name = c_name(name)?;
     object.file().reading(|| {
-        if !is_there(object.id(), &name)? {
-            return Ok(None);
-        }
-        let attribute = Id::own(h5!(H5Aopen(object.id(), name.as_ptr(), H5P_DEFAULT))?);
+        let attribute = match h5!(H5Aopen(object.id(), name.as_ptr(), H5P_DEFAULT)) {
+            Ok(id) => Id::own(id),
+            // Most often it is there; so one look-up instead of two.
+            Err(e) => return if is_there(object.id(), &name)? { Err(e) } else { Ok(None) },
+        };
         let type_id = Id::own(h5!(H5Aget_type(attribute.get()))?);
         let dtype = types::dtype_of(type_id.get())?;
         let space = Id::own(h5!(H5Aget_space(attribute.get()))?);

@@ -9,7 +9,7 @@ use super::{pipeline, props, space, types};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
-use crate::selection::Selection;
+use crate::selection::{Resolved, Selection};
 use crate::tree::{Dataset, DatasetSpec};
 use hdf5_sys::h5d::{H5Dflush, H5Dget_space, H5Dget_type, H5Dset_extent};
 use std::sync::{Arc, OnceLock};
@@ -64,26 +64,26 @@ impl Hdf5Dataset {
         Ok(Id::own(h5!(H5Dget_space(self.handle.id()))?))
     }
 
-    fn shape_now(&self) -> Result<Vec<usize>> {
-        match space::extent(self.space()?.get())? {
-            Some((shape, _)) => Ok(shape),
-            None => bail!(Shape, "a dataset with a null dataspace has no elements"),
-        }
+    /// The shape; `None` for a null dataspace.
+    fn shape_now(&self) -> Result<Option<Vec<usize>>> {
+        Ok(space::extent(self.space()?.get())?.map(|(shape, _)| shape))
     }
 
     /// Calls the function with all that a transfer needs.
-    fn transfer<T>(&self, f: impl FnOnce(&Source<'_>) -> Result<T>) -> Result<T> {
+    fn transfer<T>(&self, shape: &[usize], selection: &Selection, f: impl FnOnce(&Source<'_>, &Resolved) -> Result<T>) -> Result<T> {
         let fixed = self.fixed()?;
-        let shape = self.shape_now()?;
+        let resolved = selection.resolve(shape)?;
         let refs = References::new(self.handle.file());
-        f(&Source {
+        let source = Source {
             dataset: self.handle.id(),
             type_id: fixed.type_id.get(),
             codec: &fixed.codec,
-            shape: &shape,
-            chunks: self.chunks(shape.len())?,
+            shape,
+            // Asked for only where it matters: it takes longer than a small read.
+            chunks: if resolved.is_all(shape) { None } else { self.chunks(shape.len())? },
             refs: &refs,
-        })
+        };
+        f(&source, &resolved)
     }
 }
 
@@ -133,13 +133,14 @@ impl Dataset for Hdf5Dataset {
 
     fn read_selection(&self, selection: &Selection) -> Result<AnyArray> {
         self.handle.file().reading(|| {
-            if *selection == Selection::All && space::extent(self.space()?.get())?.is_none() {
-                return Ok(AnyArray::null(self.fixed()?.codec.dtype().clone()));
-            }
-            self.transfer(|source| {
-                let resolved = selection.resolve(source.shape)?;
+            let shape = match self.shape_now()? {
+                Some(shape) => shape,
+                None if *selection == Selection::All => return Ok(AnyArray::null(self.fixed()?.codec.dtype().clone())),
+                None => bail!(Shape, "a dataset with a null dataspace has no elements to select"),
+            };
+            self.transfer(&shape, selection, |source, resolved| {
                 let mut array = AnyArray::zeros(source.codec.dtype().clone(), resolved.shape())?;
-                transfer::read(source, &resolved, &mut array)?;
+                transfer::read(source, resolved, &mut array)?;
                 Ok(array)
             })
         })
@@ -147,8 +148,8 @@ impl Dataset for Hdf5Dataset {
 
     fn write_selection(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
         self.handle.file().writing(|| {
-            self.transfer(|source| {
-                let resolved = selection.resolve(source.shape)?;
+            let Some(shape) = self.shape_now()? else { bail!(Shape, "a dataset with a null dataspace has no elements to write") };
+            self.transfer(&shape, selection, |source, resolved| {
                 if data.len() != resolved.count() || !data.dtype().same_values(source.codec.dtype()) {
                     bail!(
                         Shape,
@@ -158,7 +159,7 @@ impl Dataset for Hdf5Dataset {
                         resolved.shape()
                     );
                 }
-                transfer::write(source, &resolved, data)
+                transfer::write(source, resolved, data)
             })
         })
     }
@@ -169,6 +170,10 @@ impl Dataset for Hdf5Dataset {
     }
 
     fn flush_dataset(&self) -> Result<()> {
-        self.handle.file().writing(|| h5!(H5Dflush(self.handle.id())).map(drop))
+        let file = self.handle.file();
+        if file.is_read_only() {
+            return file.reading(|| Ok(()));
+        }
+        file.writing(|| h5!(H5Dflush(self.handle.id())).map(drop))
     }
 }

@@ -55,6 +55,11 @@ impl OpenFile {
         Location { backend: "hdf5", file: self.path.clone(), writable: self.writable && !self.is_poisoned() }
     }
 
+    /// True if nothing can ever be written to it.
+    pub(super) fn is_read_only(&self) -> bool {
+        !self.writable
+    }
+
     fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Relaxed)
     }

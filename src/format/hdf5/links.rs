@@ -58,10 +58,20 @@ fn info(group: hid_t, name: &CStr) -> Result<(c_int, usize)> {
 
 /// True if the group has a hard link of that name.
 pub(super) fn is_hard(group: hid_t, name: &str) -> Result<bool> {
-    if !exists(group, name)? {
+    if name == "." || name.is_empty() || name.contains('/') {
         return Ok(false);
     }
-    Ok(info(group, &c_name(name)?)?.0 == H5L_type_t::H5L_TYPE_HARD as c_int)
+    match info(group, &c_name(name)?) {
+        Ok((class, _)) => Ok(class == H5L_type_t::H5L_TYPE_HARD as c_int),
+        // Most often it is there; so one look-up instead of two.
+        Err(e) => {
+            if exists(group, name)? {
+                Err(e)
+            } else {
+                Ok(false)
+            }
+        }
+    }
 }
 
 /// What a name of a group is; `None` if there is none.

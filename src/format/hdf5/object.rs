@@ -21,13 +21,14 @@ pub(super) struct Handle {
     id: Arc<Id>,
     file: Arc<OpenFile>,
     tracked: Arc<OnceLock<bool>>,
+    address: Arc<OnceLock<u64>>,
     name: Arc<Name>,
 }
 
 impl Handle {
     /// The path is the one by which it was reached, where that is known.
     pub(super) fn new(file: &Arc<OpenFile>, id: Id, path: Option<String>) -> Self {
-        Self { id: Arc::new(id), file: file.clone(), tracked: Arc::default(), name: file.names().follow(path) }
+        Self { id: Arc::new(id), file: file.clone(), tracked: Arc::default(), address: Arc::default(), name: file.names().follow(path) }
     }
 
     pub(super) fn id(&self) -> hid_t {
@@ -58,6 +59,15 @@ impl Handle {
         found
     }
 
+    /// Where the object is in the file: what an object reference to it holds.
+    fn address(&self) -> Result<u64> {
+        if let Some(address) = self.address.get() {
+            return Ok(*address);
+        }
+        let address = refs::address_of(self.id())?;
+        Ok(*self.address.get_or_init(|| address))
+    }
+
     /// The path of a child, if the group has one.
     pub(super) fn child_path(&self, name: &str) -> Option<String> {
         let path = self.name();
@@ -65,11 +75,11 @@ impl Handle {
     }
 
     pub(super) fn object_id(&self) -> Result<ObjectId> {
-        self.file.reading(|| Ok(ObjectId { tree: self.file.tree(), object: refs::address_of(self.id())? }))
+        self.file.reading(|| Ok(ObjectId { tree: self.file.tree(), object: self.address()? }))
     }
 
     pub(super) fn reference(&self) -> Result<ObjectRef> {
-        self.file.reading(|| refs::reference_to(&self.file, self.id()))
+        self.file.reading(|| Ok(refs::reference_to(&self.file, self.address()?)))
     }
 
     pub(super) fn root(&self) -> Result<GroupRef> {

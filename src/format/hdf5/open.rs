@@ -160,8 +160,7 @@ impl Hdf5Options {
 }
 
 fn c_path(path: &Path) -> Result<CString> {
-    use std::os::unix::ffi::OsStrExt;
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| error!(InvalidArgument, "the name of a file cannot hold a NUL"))
+    CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| error!(InvalidArgument, "the name of a file cannot hold a NUL"))
 }
 
 /// A name for a file that is nowhere: no two open files may have one name.

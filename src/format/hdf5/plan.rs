@@ -59,26 +59,41 @@ impl Piece {
         }
     }
 
-    /// Cuts a piece of one run in two, the first with `at` of the transferred indices.
-    pub(super) fn split(&self, at: usize) -> Option<(Piece, Piece)> {
-        let [run] = self.runs[..] else { return None };
-        if at == 0 || at >= run.count {
+    /// Cuts the piece in two of about the same size, between chunks where there are chunks; `None` if it cannot be.
+    pub(super) fn halve(&self, chunk: Option<usize>) -> Option<(Piece, Piece)> {
+        if self.runs.len() > 1 {
+            return self.split(self.runs[..self.runs.len() / 2].iter().map(|r| r.count).sum());
+        }
+        let (run, mut at) = (self.runs.first()?, self.count / 2);
+        if let (Some(chunk), 1) = (chunk, run.step) {
+            at = ((run.start + at) / chunk * chunk).saturating_sub(run.start);
+        }
+        self.split(at)
+    }
+
+    /// Cuts the piece in two, the first with `at` of the transferred indices.
+    fn split(&self, at: usize) -> Option<(Piece, Piece)> {
+        if at == 0 || at >= self.count {
             return None;
         }
-        let (a, b) = (Run { count: at, ..run }, Run { start: run.start + at * run.step, count: run.count - at, ..run });
+        let (mut before, mut behind, mut seen) = (Vec::new(), Vec::new(), 0);
+        for run in &self.runs {
+            let cut = at.saturating_sub(seen).min(run.count);
+            if cut > 0 {
+                before.push(Run { count: cut, ..*run });
+            }
+            if cut < run.count {
+                behind.push(Run { start: run.start + cut * run.step, count: run.count - cut, ..*run });
+            }
+            seen += run.count;
+        }
         let (first, second) = match &self.picks {
             Picks::Line { from, step, to, back, count } => {
-                let before = if at <= *from { 0 } else { ((at - from).div_ceil(*step)).min(*count) };
-                let next = if *back { to.wrapping_sub(before) } else { to + before };
+                let done = if at <= *from { 0 } else { ((at - from).div_ceil(*step)).min(*count) };
+                let next = if *back { to.wrapping_sub(done) } else { to + done };
                 (
-                    Picks::Line { from: *from, step: *step, to: *to, back: *back, count: before },
-                    Picks::Line {
-                        from: (from + before * step).saturating_sub(at),
-                        step: *step,
-                        to: next,
-                        back: *back,
-                        count: count - before,
-                    },
+                    Picks::Line { from: *from, step: *step, to: *to, back: *back, count: done },
+                    Picks::Line { from: (from + done * step).saturating_sub(at), step: *step, to: next, back: *back, count: count - done },
                 )
             }
             Picks::List(pairs) => {
@@ -86,7 +101,7 @@ impl Piece {
                 (Picks::List(pairs[..cut].to_vec()), Picks::List(pairs[cut..].iter().map(|(l, o)| (l - at, *o)).collect()))
             }
         };
-        Some((Piece { runs: vec![a], count: a.count, picks: first }, Piece { runs: vec![b], count: b.count, picks: second }))
+        Some((Piece { runs: before, count: at, picks: first }, Piece { runs: behind, count: self.count - at, picks: second }))
     }
 }
 
@@ -204,6 +219,14 @@ mod tests {
         let wanted = vec![(7, 0), (2, 1), (7, 2), (3, 3), (1_000_000, 4), (2, 5)];
         assert_eq!(pairs(&pieces(&axis, 8, None, true, false)), wanted);
         assert_eq!(pairs(&pieces(&axis, 1 << 20, Some(4), false, false)), wanted);
+        let spread = pieces(&axis, 1 << 20, None, false, false);
+        assert_eq!(spread.iter().map(|p| p.runs.len()).collect::<Vec<_>>(), [3]);
+        for at in 1..spread[0].count {
+            let (a, b) = spread[0].split(at).unwrap();
+            assert_eq!((a.count, pairs(&[a, b])), (at, wanted.clone()));
+        }
+        let (a, b) = spread[0].halve(None).unwrap();
+        assert_eq!((a.runs.len(), b.runs.len()), (1, 2));
         let written = pieces(&axis, 8, None, true, true);
         assert_eq!(pairs(&written), [(7, 2), (3, 3), (1_000_000, 4), (2, 5)]);
         assert!(written.iter().flat_map(|p| &p.runs).map(|r| r.count).sum::<usize>() == 4, "a write touches nothing else");

@@ -65,10 +65,9 @@ pub(super) fn address_of(id: hid_t) -> Result<u64> {
     Ok(address)
 }
 
-/// A reference to an open object.
-pub(super) fn reference_to(file: &Arc<OpenFile>, id: hid_t) -> Result<ObjectRef> {
-    let address = address_of(id)?;
-    Ok(ObjectRef::new(Arc::new(Target { file: Arc::downgrade(file), tree: file.tree(), address })))
+/// A reference to the object at an address.
+pub(super) fn reference_to(file: &Arc<OpenFile>, address: u64) -> ObjectRef {
+    ObjectRef::new(Arc::new(Target { file: Arc::downgrade(file), tree: file.tree(), address }))
 }
 
 /// What a transfer of references needs: the file, and the datasets that it has opened so far.
@@ -85,7 +84,7 @@ impl<'f> References<'f> {
 
     /// The reference to the object at an address.
     pub(super) fn object(&self, address: u64) -> ObjectRef {
-        ObjectRef::new(Arc::new(Target { file: Arc::downgrade(self.file), tree: self.file.tree(), address }))
+        reference_to(self.file, address)
     }
 
     /// The address that a reference holds; 0 for the null reference.

@@ -16,8 +16,10 @@ use hdf5_sys::h5d::{H5Dget_space, H5Dread, H5Dwrite};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::H5S_ALL;
 
-/// Bytes that a transfer takes beside the array, at most (but for one row or chunk that is larger).
-const SCRATCH: usize = 64 << 20;
+/// Bytes that a transfer takes beside the array: little enough to stay in the processor's cache. More where the chunks are larger.
+const SCRATCH: usize = 2 << 20;
+/// Bytes that a transfer takes beside the array at most; chunks that are larger are read in parts.
+const MOST: usize = 64 << 20;
 /// So many single points of a mask go through one call.
 const POINTS: usize = 1 << 18;
 
@@ -121,32 +123,27 @@ impl<'s> Boxes<'s> {
         }
         let elements: usize = pieces.iter().map(|p| p.count).product();
         if elements.saturating_mul(item) > SCRATCH
-            && let Some((a, b)) = self.halves(pieces)
+            && let Some((a, b)) = self.halves(pieces, elements.saturating_mul(item) > MOST)
         {
             self.read_box(&a, shape, out, heap)?;
             return self.read_box(&b, shape, out, heap);
         }
         space::select(self.file_space.get(), pieces)?;
         let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        scratch.resize(elements * item, 0);
-        self.read_selected(&mut scratch, heap)?;
+        // Never emptied: padding stays zero, since the elements stand where the earlier ones stood.
+        scratch.resize(scratch.len().max(elements * item), 0);
+        self.read_selected(&mut scratch[..elements * item], heap)?;
         gather(pieces, shape, item, &scratch, out);
         self.scratch = scratch;
         Ok(())
     }
 
-    /// The box cut in two along its first axis that can be, between chunks where there are chunks.
-    fn halves(&self, pieces: &[Piece]) -> Option<(Vec<Piece>, Vec<Piece>)> {
-        let (axis, (a, b)) = pieces.iter().enumerate().find_map(|(k, p)| {
-            let run = p.runs[0];
-            let mut at = p.count / 2;
-            if let (Some(chunks), 1) = (self.source.chunks, run.step) {
-                let chunk = chunks[k].max(1);
-                at = ((run.start + at) / chunk * chunk).saturating_sub(run.start);
-            }
-            Some((k, p.split(at)?))
-        })?;
+    /// The box cut in two along its first axis that can be, between chunks where there are chunks, or anywhere if it must be.
+    fn halves(&self, pieces: &[Piece], must: bool) -> Option<(Vec<Piece>, Vec<Piece>)> {
+        let chunk = |k: usize| self.source.chunks.map(|c| c[k].max(1));
+        let aligned = pieces.iter().enumerate().find_map(|(k, p)| Some((k, p.halve(chunk(k))?)));
+        let anywhere = || pieces.iter().enumerate().find_map(|(k, p)| Some((k, p.halve(None)?)));
+        let (axis, (a, b)) = aligned.or_else(|| if must { anywhere() } else { None })?;
         let (mut first, mut second) = (pieces.to_vec(), pieces.to_vec());
         first[axis] = a;
         second[axis] = b;
@@ -168,17 +165,16 @@ impl<'s> Boxes<'s> {
         }
         let elements: usize = pieces.iter().map(|p| p.count).product();
         if elements.saturating_mul(item) > SCRATCH
-            && let Some((a, b)) = self.halves(pieces)
+            && let Some((a, b)) = self.halves(pieces, elements.saturating_mul(item) > MOST)
         {
             self.write_box(&a, shape, data, heap)?;
             return self.write_box(&b, shape, data, heap);
         }
         space::select(self.file_space.get(), pieces)?;
         let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        scratch.resize(elements * item, 0);
+        scratch.resize(scratch.len().max(elements * item), 0);
         scatter(pieces, shape, item, data, &mut scratch);
-        self.write_selected(&scratch, heap)?;
+        self.write_selected(&scratch[..elements * item], heap)?;
         self.scratch = scratch;
         Ok(())
     }
@@ -226,7 +222,7 @@ pub(super) fn read(source: &Source<'_>, selection: &Resolved, array: &mut AnyArr
 fn read_points(boxes: &mut Boxes<'_>, points: &[usize], out: &mut [u8], heap: Option<&crate::array::Arena>) -> Result<()> {
     let (item, shape) = (boxes.source.codec.itemsize(), boxes.source.shape);
     let row: usize = shape[1..].iter().product();
-    let block = (SCRATCH / (row * item).max(1)).max(1);
+    let block = (MOST / (row * item).max(1)).max(1);
     let mut at = 0;
     while at < points.len() {
         let first = points[at] / row;
@@ -234,7 +230,7 @@ fn read_points(boxes: &mut Boxes<'_>, points: &[usize], out: &mut [u8], heap: Op
         let (group, to) = (&points[at..end], &mut out[at * item..end * item]);
         let rows = group.last().map_or(0, |p| p / row) - first + 1;
         let bytes = rows.saturating_mul(row).saturating_mul(item);
-        if bytes <= SCRATCH && bytes / group.len() <= plan_gap() {
+        if bytes <= MOST && bytes / group.len() <= plan_gap() {
             let whole = |start: usize, count: usize| Piece {
                 runs: vec![plan::Run { start, step: 1, count }],
                 count,
