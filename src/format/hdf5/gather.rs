@@ -1,17 +1,17 @@
 //! From what a call has transferred to where it belongs in the array, and back.
 
 use super::plan::{Picks, Piece};
+use std::rc::Rc;
 
-/// One axis of a copy: the pieces' picks, and the bytes from one index to the next on both sides.
+/// One axis of a copy.
 struct Axis<'p> {
     picks: &'p Picks,
-    /// In what is transferred.
+    /// Bytes from one index to the next in what is transferred, and in the array.
     near: usize,
-    /// In the array.
     far: usize,
 }
 
-fn axes<'p>(pieces: &'p [Piece], shape: &[usize], item: usize) -> Vec<Axis<'p>> {
+fn axes<'p>(pieces: &'p [Rc<Piece>], shape: &[usize], item: usize) -> Vec<Axis<'p>> {
     let (mut near, mut far) = (item, item);
     let mut out: Vec<Axis<'p>> = pieces
         .iter()
@@ -28,48 +28,78 @@ fn axes<'p>(pieces: &'p [Piece], shape: &[usize], item: usize) -> Vec<Axis<'p>> 
     out
 }
 
-/// Calls `f(near, far, bytes)` for each run of bytes that is adjacent on both sides.
-fn walk(axes: &[Axis<'_>], item: usize, near: usize, far: usize, f: &mut impl FnMut(usize, usize, usize)) {
-    let Some((axis, rest)) = axes.split_first() else {
-        f(near, far, item);
-        return;
-    };
-    match axis.picks {
-        Picks::Line { from, step: 1, to, back: false, count } if rest.is_empty() => {
-            f(near + from * axis.near, far + to * axis.far, count * item);
-        }
-        Picks::Line { from, step, to, back, count } => {
-            for k in 0..*count {
-                let place = if *back { to - k } else { to + k };
-                walk(rest, item, near + (from + k * step) * axis.near, far + place * axis.far, f);
+/// A copy of elements: `BACK` is false from what is transferred to the array, true the other way.
+struct Copy<'a, const BACK: bool> {
+    from: &'a [u8],
+    to: &'a mut [u8],
+    item: usize,
+}
+
+impl<const BACK: bool> Copy<'_, BACK> {
+    fn run(&mut self, near: usize, far: usize, bytes: usize) {
+        let (from, to) = if BACK { (far, near) } else { (near, far) };
+        self.to[to..to + bytes].copy_from_slice(&self.from[from..from + bytes]);
+    }
+
+    /// One element, of a size that the compiler knows.
+    fn one<const N: usize>(&mut self, near: usize, far: usize) {
+        let (from, to) = if BACK { (far, near) } else { (near, far) };
+        self.to[to..to + N].copy_from_slice(&self.from[from..from + N]);
+    }
+
+    fn last<const N: usize>(&mut self, axis: &Axis<'_>, near: usize, far: usize) {
+        match axis.picks {
+            Picks::Line { from, step, to, back, count } => {
+                for k in 0..*count {
+                    let place = if *back { to - k } else { to + k };
+                    self.one::<N>(near + (from + k * step) * N, far + place * N);
+                }
             }
-        }
-        Picks::List(pairs) => {
-            for (local, place) in pairs {
-                walk(rest, item, near + local * axis.near, far + place * axis.far, f);
+            Picks::List(pairs) => {
+                for (local, place) in pairs {
+                    self.one::<N>(near + local * N, far + place * N);
+                }
             }
         }
     }
-}
 
-/// Copies with a size that the compiler knows.
-fn copy(to: &mut [u8], from: &[u8]) {
-    match from.len() {
-        1 => to[..1].copy_from_slice(&from[..1]),
-        2 => to[..2].copy_from_slice(&from[..2]),
-        4 => to[..4].copy_from_slice(&from[..4]),
-        8 => to[..8].copy_from_slice(&from[..8]),
-        16 => to[..16].copy_from_slice(&from[..16]),
-        _ => to.copy_from_slice(from),
+    fn walk(&mut self, axes: &[Axis<'_>], near: usize, far: usize) {
+        let Some((axis, rest)) = axes.split_first() else { return self.run(near, far, self.item) };
+        if rest.is_empty() {
+            match (axis.picks, self.item) {
+                (Picks::Line { from, step: 1, to, back: false, count }, item) => {
+                    return self.run(near + from * item, far + to * item, count * item);
+                }
+                (_, 1) => return self.last::<1>(axis, near, far),
+                (_, 2) => return self.last::<2>(axis, near, far),
+                (_, 4) => return self.last::<4>(axis, near, far),
+                (_, 8) => return self.last::<8>(axis, near, far),
+                (_, 16) => return self.last::<16>(axis, near, far),
+                _ => {}
+            }
+        }
+        match axis.picks {
+            Picks::Line { from, step, to, back, count } => {
+                for k in 0..*count {
+                    let place = if *back { to - k } else { to + k };
+                    self.walk(rest, near + (from + k * step) * axis.near, far + place * axis.far);
+                }
+            }
+            Picks::List(pairs) => {
+                for (local, place) in pairs {
+                    self.walk(rest, near + local * axis.near, far + place * axis.far);
+                }
+            }
+        }
     }
 }
 
 /// Puts the transferred elements where they belong in an array of the shape.
-pub(super) fn gather(pieces: &[Piece], shape: &[usize], item: usize, transferred: &[u8], array: &mut [u8]) {
-    walk(&axes(pieces, shape, item), item, 0, 0, &mut |near, far, n| copy(&mut array[far..far + n], &transferred[near..near + n]));
+pub(super) fn gather(pieces: &[Rc<Piece>], shape: &[usize], item: usize, transferred: &[u8], array: &mut [u8]) {
+    Copy::<false> { from: transferred, to: array, item }.walk(&axes(pieces, shape, item), 0, 0);
 }
 
 /// Collects the elements that are to be transferred from an array of the shape.
-pub(super) fn scatter(pieces: &[Piece], shape: &[usize], item: usize, array: &[u8], transferred: &mut [u8]) {
-    walk(&axes(pieces, shape, item), item, 0, 0, &mut |near, far, n| copy(&mut transferred[near..near + n], &array[far..far + n]));
+pub(super) fn scatter(pieces: &[Rc<Piece>], shape: &[usize], item: usize, array: &[u8], transferred: &mut [u8]) {
+    Copy::<true> { from: array, to: transferred, item }.walk(&axes(pieces, shape, item), 0, 0);
 }

@@ -7,7 +7,7 @@
 use crate::selection::AxisSelection;
 
 /// A read takes a gap between two indices of a list along up to this many bytes.
-const LIST_GAP: usize = 16 << 10;
+const LIST_GAP: usize = 4 << 10;
 /// A read takes the gaps of a strided range along up to this many bytes each.
 const STRIDE_GAP: usize = 512;
 /// So many hyperslabs are united for one call.

@@ -5,6 +5,7 @@ use super::plan::{MANY, Piece};
 use crate::error::Result;
 use hdf5_sys::h5s::*;
 use std::ffi::c_int;
+use std::rc::Rc;
 
 /// Dims of the library.
 pub(super) fn dims(shape: &[usize]) -> Vec<u64> {
@@ -42,14 +43,8 @@ pub(super) fn extent(space: hid_t) -> Result<Extent> {
     Ok(Some((now.into_iter().map(|n| n as usize).collect(), max)))
 }
 
-/// A one-dimensional dataspace of so many elements.
-pub(super) fn line(count: usize) -> Result<Id> {
-    let dims = [count as u64];
-    Ok(Id::own(h5!(H5Screate_simple(1, dims.as_ptr(), std::ptr::null()))?))
-}
-
 /// Selects the outer product of the pieces.
-pub(super) fn select(space: hid_t, pieces: &[Piece]) -> Result<()> {
+pub(super) fn select(space: hid_t, pieces: &[Rc<Piece>]) -> Result<()> {
     let unions: usize = pieces.iter().map(|p| p.runs.len()).product();
     let elements: usize = pieces.iter().map(|p| p.count).product();
     if unions > 1 && elements < MANY * unions {
@@ -77,7 +72,7 @@ pub(super) fn select_points(space: hid_t, coordinates: &[u64], count: usize) -> 
     h5!(H5Sselect_elements(space, H5S_SELECT_SET, count, coordinates.as_ptr())).map(drop)
 }
 
-fn coordinates(pieces: &[Piece], elements: usize) -> Vec<u64> {
+fn coordinates(pieces: &[Rc<Piece>], elements: usize) -> Vec<u64> {
     let axes: Vec<Vec<u64>> =
         pieces.iter().map(|p| p.runs.iter().flat_map(|r| (0..r.count).map(|k| (r.start + k * r.step) as u64)).collect()).collect();
     let mut out = Vec::with_capacity(elements * axes.len());

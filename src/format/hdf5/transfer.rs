@@ -8,13 +8,14 @@ use super::gather::{gather, scatter};
 use super::plan::{self, Piece};
 use super::refs::References;
 use super::space;
-use crate::array::AnyArray;
+use crate::array::{AnyArray, Arena};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::selection::{AxisSelection, Resolved};
 use hdf5_sys::h5d::{H5Dget_space, H5Dread, H5Dwrite};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::H5S_ALL;
+use std::rc::Rc;
 
 /// Bytes that a transfer takes beside the array: little enough to stay in the processor's cache. More where the chunks are larger.
 const SCRATCH: usize = 2 << 20;
@@ -38,21 +39,22 @@ impl Source<'_> {
         self.shape[axis + 1..].iter().fold(self.codec.itemsize(), |n, d| n.saturating_mul(*d))
     }
 
-    fn pieces(&self, axes: &[AxisSelection], write: bool) -> Vec<Vec<Piece>> {
+    fn pieces(&self, axes: &[AxisSelection], write: bool) -> Vec<Vec<Rc<Piece>>> {
         let chunk = |k: usize| self.chunks.map(|c| c[k].max(1));
         let alone = |k: usize| axes.iter().enumerate().all(|(j, a)| j == k || a.count() == 1);
-        axes.iter().enumerate().map(|(k, a)| plan::pieces(a, self.row_bytes(k), chunk(k), alone(k), write)).collect()
+        let of_axis = |(k, a): (usize, &AxisSelection)| plan::pieces(a, self.row_bytes(k), chunk(k), alone(k), write);
+        axes.iter().enumerate().map(|axis| of_axis(axis).into_iter().map(Rc::new).collect()).collect()
     }
 }
 
 /// Calls the function for each element of the outer product.
-fn each_box(pieces: &[Vec<Piece>], f: &mut dyn FnMut(&[Piece]) -> Result<()>) -> Result<()> {
+fn each_box(pieces: &[Vec<Rc<Piece>>], f: &mut dyn FnMut(&[Rc<Piece>]) -> Result<()>) -> Result<()> {
     if pieces.iter().any(Vec::is_empty) {
         return Ok(());
     }
     let mut at = vec![0; pieces.len()];
     loop {
-        let one: Vec<Piece> = at.iter().zip(pieces).map(|(k, p)| p[*k].clone()).collect();
+        let one: Vec<Rc<Piece>> = at.iter().zip(pieces).map(|(k, p)| p[*k].clone()).collect();
         f(&one)?;
         if !space::advance(&mut at, |k| pieces[k].len()) {
             return Ok(());
@@ -61,7 +63,7 @@ fn each_box(pieces: &[Vec<Piece>], f: &mut dyn FnMut(&[Piece]) -> Result<()>) ->
 }
 
 /// The first element of the array and the number of elements, if the box is one run there, in order.
-fn straight(pieces: &[Piece], shape: &[usize]) -> Option<(usize, usize)> {
+fn straight(pieces: &[Rc<Piece>], shape: &[usize]) -> Option<(usize, usize)> {
     let (mut offset, mut count, mut step) = (0, 1, 1);
     let mut whole = true;
     for (piece, n) in pieces.iter().zip(shape).rev() {
@@ -77,6 +79,11 @@ fn straight(pieces: &[Piece], shape: &[usize]) -> Option<(usize, usize)> {
     Some((offset, count))
 }
 
+/// How many indices of each axis a box has.
+fn counts(pieces: &[Rc<Piece>]) -> Vec<usize> {
+    pieces.iter().map(|p| p.count).collect()
+}
+
 /// The shape of the result with the dropped axes.
 fn full_shape(axes: &[AxisSelection]) -> Vec<usize> {
     axes.iter().map(AxisSelection::count).collect()
@@ -86,7 +93,7 @@ fn full_shape(axes: &[AxisSelection]) -> Vec<usize> {
 struct Boxes<'s> {
     source: &'s Source<'s>,
     file_space: Id,
-    memory_space: Option<(usize, Id)>,
+    memory_space: Option<(Vec<usize>, Id)>,
     scratch: Vec<u8>,
 }
 
@@ -96,30 +103,31 @@ impl<'s> Boxes<'s> {
         Ok(Self { source, file_space, memory_space: None, scratch: Vec::new() })
     }
 
-    fn memory_space(&mut self, count: usize) -> Result<hid_t> {
+    /// The space of what is transferred. Of the same rank as the selection in the file: else the library goes element by element.
+    fn memory_space(&mut self, dims: &[usize]) -> Result<hid_t> {
         match &self.memory_space {
-            Some((n, id)) if *n == count => Ok(id.get()),
+            Some((now, id)) if now == dims => Ok(id.get()),
             _ => {
-                let id = space::line(count)?;
+                let id = space::create(Some(dims), None)?;
                 let raw = id.get();
-                self.memory_space = Some((count, id));
+                self.memory_space = Some((dims.to_vec(), id));
                 Ok(raw)
             }
         }
     }
 
-    fn read_selected(&mut self, out: &mut [u8], heap: Option<&crate::array::Arena>) -> Result<()> {
+    fn read_selected(&mut self, dims: &[usize], out: &mut [u8], heap: Option<&Arena>) -> Result<()> {
         let s = self.source;
-        let memory = self.memory_space(out.len() / s.codec.itemsize())?;
+        let memory = self.memory_space(dims)?;
         let file = self.file_space.get();
         s.codec.read(s.type_id, out, heap, s.refs, |to| h5!(H5Dread(s.dataset, s.type_id, memory, file, H5P_DEFAULT, to)).map(drop))
     }
 
-    fn read_box(&mut self, pieces: &[Piece], shape: &[usize], out: &mut [u8], heap: Option<&crate::array::Arena>) -> Result<()> {
+    fn read_box(&mut self, pieces: &[Rc<Piece>], shape: &[usize], out: &mut [u8], heap: Option<&Arena>) -> Result<()> {
         let item = self.source.codec.itemsize();
         if let Some((offset, count)) = straight(pieces, shape) {
             space::select(self.file_space.get(), pieces)?;
-            return self.read_selected(&mut out[offset * item..(offset + count) * item], heap);
+            return self.read_selected(&counts(pieces), &mut out[offset * item..(offset + count) * item], heap);
         }
         let elements: usize = pieces.iter().map(|p| p.count).product();
         if elements.saturating_mul(item) > SCRATCH
@@ -132,36 +140,36 @@ impl<'s> Boxes<'s> {
         let mut scratch = std::mem::take(&mut self.scratch);
         // Never emptied: padding stays zero, since the elements stand where the earlier ones stood.
         scratch.resize(scratch.len().max(elements * item), 0);
-        self.read_selected(&mut scratch[..elements * item], heap)?;
+        self.read_selected(&counts(pieces), &mut scratch[..elements * item], heap)?;
         gather(pieces, shape, item, &scratch, out);
         self.scratch = scratch;
         Ok(())
     }
 
     /// The box cut in two along its first axis that can be, between chunks where there are chunks, or anywhere if it must be.
-    fn halves(&self, pieces: &[Piece], must: bool) -> Option<(Vec<Piece>, Vec<Piece>)> {
+    fn halves(&self, pieces: &[Rc<Piece>], must: bool) -> Option<(Vec<Rc<Piece>>, Vec<Rc<Piece>>)> {
         let chunk = |k: usize| self.source.chunks.map(|c| c[k].max(1));
         let aligned = pieces.iter().enumerate().find_map(|(k, p)| Some((k, p.halve(chunk(k))?)));
         let anywhere = || pieces.iter().enumerate().find_map(|(k, p)| Some((k, p.halve(None)?)));
         let (axis, (a, b)) = aligned.or_else(|| if must { anywhere() } else { None })?;
         let (mut first, mut second) = (pieces.to_vec(), pieces.to_vec());
-        first[axis] = a;
-        second[axis] = b;
+        first[axis] = Rc::new(a);
+        second[axis] = Rc::new(b);
         Some((first, second))
     }
 
-    fn write_selected(&mut self, bytes: &[u8], heap: Option<&crate::array::Arena>) -> Result<()> {
+    fn write_selected(&mut self, dims: &[usize], bytes: &[u8], heap: Option<&Arena>) -> Result<()> {
         let s = self.source;
-        let memory = self.memory_space(bytes.len() / s.codec.itemsize())?;
+        let memory = self.memory_space(dims)?;
         let out = s.codec.outgoing(bytes, heap, s.refs)?;
         h5!(H5Dwrite(s.dataset, s.type_id, memory, self.file_space.get(), H5P_DEFAULT, out.as_ptr())).map(drop)
     }
 
-    fn write_box(&mut self, pieces: &[Piece], shape: &[usize], data: &[u8], heap: Option<&crate::array::Arena>) -> Result<()> {
+    fn write_box(&mut self, pieces: &[Rc<Piece>], shape: &[usize], data: &[u8], heap: Option<&Arena>) -> Result<()> {
         let item = self.source.codec.itemsize();
         if let Some((offset, count)) = straight(pieces, shape) {
             space::select(self.file_space.get(), pieces)?;
-            return self.write_selected(&data[offset * item..(offset + count) * item], heap);
+            return self.write_selected(&counts(pieces), &data[offset * item..(offset + count) * item], heap);
         }
         let elements: usize = pieces.iter().map(|p| p.count).product();
         if elements.saturating_mul(item) > SCRATCH
@@ -174,7 +182,7 @@ impl<'s> Boxes<'s> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize(scratch.len().max(elements * item), 0);
         scatter(pieces, shape, item, data, &mut scratch);
-        self.write_selected(&scratch[..elements * item], heap)?;
+        self.write_selected(&counts(pieces), &scratch[..elements * item], heap)?;
         self.scratch = scratch;
         Ok(())
     }
@@ -219,7 +227,7 @@ pub(super) fn read(source: &Source<'_>, selection: &Resolved, array: &mut AnyArr
 }
 
 /// Reads single elements of an array of several axes: rows that hold many of them as a whole, others point by point.
-fn read_points(boxes: &mut Boxes<'_>, points: &[usize], out: &mut [u8], heap: Option<&crate::array::Arena>) -> Result<()> {
+fn read_points(boxes: &mut Boxes<'_>, points: &[usize], out: &mut [u8], heap: Option<&Arena>) -> Result<()> {
     let (item, shape) = (boxes.source.codec.itemsize(), boxes.source.shape);
     let row: usize = shape[1..].iter().product();
     let block = (MOST / (row * item).max(1)).max(1);
@@ -231,16 +239,14 @@ fn read_points(boxes: &mut Boxes<'_>, points: &[usize], out: &mut [u8], heap: Op
         let rows = group.last().map_or(0, |p| p / row) - first + 1;
         let bytes = rows.saturating_mul(row).saturating_mul(item);
         if bytes <= MOST && bytes / group.len() <= plan_gap() {
-            let whole = |start: usize, count: usize| Piece {
-                runs: vec![plan::Run { start, step: 1, count }],
-                count,
-                picks: plan::Picks::List(Vec::new()),
+            let whole = |start: usize, count: usize| {
+                Rc::new(Piece { runs: vec![plan::Run { start, step: 1, count }], count, picks: plan::Picks::List(Vec::new()) })
             };
             let mut pieces = vec![whole(first, rows)];
             pieces.extend(shape[1..].iter().map(|n| whole(0, *n)));
             space::select(boxes.file_space.get(), &pieces)?;
             let mut scratch = vec![0; bytes];
-            boxes.read_selected(&mut scratch, heap)?;
+            boxes.read_selected(&counts(&pieces), &mut scratch, heap)?;
             for (to, position) in to.chunks_exact_mut(item).zip(group) {
                 let from = (position - first * row) * item;
                 to.copy_from_slice(&scratch[from..from + item]);
@@ -248,7 +254,7 @@ fn read_points(boxes: &mut Boxes<'_>, points: &[usize], out: &mut [u8], heap: Op
         } else {
             for (group, to) in group.chunks(POINTS).zip(to.chunks_mut(POINTS * item)) {
                 boxes.select_positions(group)?;
-                boxes.read_selected(to, heap)?;
+                boxes.read_selected(&[group.len()], to, heap)?;
             }
         }
         at = end;
@@ -299,7 +305,7 @@ fn write_elements(source: &Source<'_>, selection: &Resolved, array: &AnyArray) -
             let item = source.codec.itemsize();
             for (group, data) in points.chunks(POINTS).zip(data.chunks(POINTS * item)) {
                 boxes.select_positions(group)?;
-                boxes.write_selected(data, heap)?;
+                boxes.write_selected(&[group.len()], data, heap)?;
             }
             Ok(())
         }
@@ -307,7 +313,7 @@ fn write_elements(source: &Source<'_>, selection: &Resolved, array: &AnyArray) -
 }
 
 /// Writes all elements.
-pub(super) fn write_all(s: &Source<'_>, data: &[u8], heap: Option<&crate::array::Arena>) -> Result<()> {
+pub(super) fn write_all(s: &Source<'_>, data: &[u8], heap: Option<&Arena>) -> Result<()> {
     if s.codec.is_single() && !s.shape.is_empty() {
         return write_singly(s, 0..data.len() / s.codec.itemsize(), data, heap);
     }
@@ -316,11 +322,11 @@ pub(super) fn write_all(s: &Source<'_>, data: &[u8], heap: Option<&crate::array:
 }
 
 /// Writes element by element, where the library loses data otherwise.
-fn write_singly(s: &Source<'_>, positions: impl IntoIterator<Item = usize>, data: &[u8], heap: Option<&crate::array::Arena>) -> Result<()> {
+fn write_singly(s: &Source<'_>, positions: impl IntoIterator<Item = usize>, data: &[u8], heap: Option<&Arena>) -> Result<()> {
     let mut boxes = Boxes::new(s)?;
     for (position, element) in positions.into_iter().zip(data.chunks_exact(s.codec.itemsize())) {
         boxes.select_positions(&[position])?;
-        boxes.write_selected(element, heap)?;
+        boxes.write_selected(&[1], element, heap)?;
     }
     Ok(())
 }
