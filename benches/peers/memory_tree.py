@@ -4,6 +4,7 @@ One line per question: its name, the seconds, a note. Questions that end in _aga
 runs); h5py takes seconds for each, so one run is enough for the ratio.
 """
 
+import itertools
 import random
 import statistics
 import time
@@ -26,8 +27,11 @@ def measure(question, work, note="h5py core driver", repeats=1):
     print(f"{question}\t{statistics.median(times):.6f}\t{note}", flush=True)
 
 
+FILES = itertools.count()
+
+
 def memory_file():
-    return h5py.File("memory.h5", "w", driver="core", backing_store=False, libver="latest")
+    return h5py.File(f"memory{next(FILES)}.h5", "w", driver="core", backing_store=False, libver="latest")
 
 
 def against_dict():
