@@ -19,7 +19,7 @@ fn read(python: &Path, file: &Path, how: &[&str]) -> Vec<Value> {
 }
 
 fn expected(sample: &Path, name: &str) -> Vec<Value> {
-    let file = sample.join("../../expected").join(name);
+    let file = sample.join("../expected").join(name);
     let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
 }
