@@ -1,5 +1,7 @@
 //! Elements and arrays as text.
 
+use super::convert::longdouble::LongDouble;
+use super::convert::number::{self, Raw};
 use super::{AnyArray, ElementRef, Value};
 use crate::dtype::{DType, FloatWidth};
 use crate::tree::{RegionKind, RegionRef};
@@ -26,13 +28,18 @@ fn half_float(value: f64) -> String {
         .map_or_else(|| format!("{value:?}"), |short| format!("{short:?}"))
 }
 
+/// A float of memory as text: a long double that no f64 holds with its own digits.
+fn real(width: FloatWidth, bytes: &[u8]) -> String {
+    match number::read_float(width, bytes) {
+        (_, false) => LongDouble::read(bytes).decimal(),
+        (value, true) => float(width, value),
+    }
+}
+
 /// A complex number as Python writes it: `1+2j`.
-pub(crate) fn complex(width: FloatWidth, re: f64, im: f64) -> String {
-    let part = |v: f64| {
-        let text = float(width, v);
-        text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
-    };
-    let (re, im) = (part(re), part(im));
+fn complex(re: &str, im: &str) -> String {
+    let short = |text: &str| text.strip_suffix(".0").unwrap_or(text).to_owned();
+    let (re, im) = (short(re), short(im));
     let plus = if im.starts_with('-') { "" } else { "+" };
     format!("{re}{plus}{im}j")
 }
@@ -105,10 +112,10 @@ impl fmt::Display for ElementRef<'_> {
                 None => write!(f, "{}", self.bytes.first().copied().unwrap_or(0)),
             },
             DType::Int(_) | DType::BitField(_) => write!(f, "{}", self.integer().unwrap_or(0)),
-            DType::Float(t) => f.write_str(&float(t.width, self.as_f64().unwrap_or(0.0))),
+            DType::Float(t) => f.write_str(&real(t.width, self.bytes)),
             DType::Complex(t) => {
-                let value = self.as_complex().unwrap_or_default();
-                f.write_str(&complex(t.width, value.re, value.im))
+                let (re, im) = self.bytes.split_at(t.width.size());
+                f.write_str(&complex(&real(t.width, re), &real(t.width, im)))
             }
             DType::FixedString { .. } | DType::VarString { .. } => f.write_str(&quoted(self.string_bytes().unwrap_or(&[]))),
             DType::Opaque { .. } | DType::Foreign(_) => f.write_str(&hex(self.bytes)),
@@ -146,7 +153,7 @@ impl fmt::Display for Value {
             Self::Int(v) => write!(f, "{v}"),
             Self::UInt(v) => write!(f, "{v}"),
             Self::Float(v) => f.write_str(&float(FloatWidth::F64, *v)),
-            Self::Complex(v) => f.write_str(&complex(FloatWidth::F64, v.re, v.im)),
+            Self::Complex(v) => f.write_str(&complex(&float(FloatWidth::F64, v.re), &float(FloatWidth::F64, v.im))),
             Self::String(v) => write!(f, "{v:?}"),
             Self::Bytes(v) => f.write_str(&hex(v)),
             Self::Compound(fields) => {

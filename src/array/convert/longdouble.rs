@@ -147,6 +147,75 @@ impl LongDouble {
     }
 }
 
+/// Decimal digits that tell two neighbouring numbers apart.
+const DIGITS: usize = 21;
+/// The base of a limb of a large whole number, and how many decimal digits it has.
+const LIMB: (u64, usize) = (1_000_000_000, 9);
+
+fn multiply(limbs: &mut Vec<u32>, by: u32) {
+    let mut carry = 0;
+    for limb in limbs.iter_mut() {
+        let product = u64::from(*limb) * u64::from(by) + carry;
+        *limb = (product % LIMB.0) as u32;
+        carry = product / LIMB.0;
+    }
+    if carry > 0 {
+        limbs.push(carry as u32);
+    }
+}
+
+impl LongDouble {
+    /// As text, with enough digits to tell it from its neighbours.
+    pub(crate) fn decimal(self) -> String {
+        let Class::Finite { exponent, significand } = self.class() else { return format!("{:?}", self.to_f64().0) };
+        // The number is significand · 2^twos, and for a negative exponent 2^-n is 5^n · 10^-n.
+        let twos = exponent - 63;
+        let mut limbs: Vec<u32> =
+            [significand % LIMB.0, significand / LIMB.0 % LIMB.0, significand / LIMB.0 / LIMB.0].iter().map(|l| *l as u32).collect();
+        // Factors below the base of a limb, so that the carry is one limb.
+        let (factor, batch) = if twos < 0 { (5u32, 12) } else { (2, 29) };
+        let mut left = twos.unsigned_abs();
+        while left > 0 {
+            let step = left.min(batch);
+            multiply(&mut limbs, factor.pow(step));
+            left -= step;
+        }
+        let mut digits: String = limbs.iter().rev().map(|l| format!("{l:0width$}", width = LIMB.1)).collect();
+        digits = digits.trim_start_matches('0').to_owned();
+        let mut power = digits.len() as i32 - 1 + twos.min(0);
+        let mut digits: Vec<u8> = digits.into_bytes();
+        if digits.len() > DIGITS {
+            let up = digits[DIGITS] >= b'5';
+            digits.truncate(DIGITS);
+            if up {
+                let nines = digits.iter().rev().take_while(|d| **d == b'9').count();
+                digits.truncate(DIGITS - nines);
+                match digits.last_mut() {
+                    Some(last) => *last += 1,
+                    None => {
+                        digits.push(b'1');
+                        power += 1;
+                    }
+                }
+            }
+        }
+        let digits = String::from_utf8_lossy(&digits).trim_end_matches('0').to_owned();
+        let (first, rest) = digits.split_at(1.min(digits.len()));
+        let sign = if self.negative() { "-" } else { "" };
+        match power {
+            0 => format!("{sign}{first}.{}", if rest.is_empty() { "0" } else { rest }),
+            -5..0 => format!("{sign}0.{}{digits}", "0".repeat((-power - 1) as usize)),
+            1..19 if digits.len() > power as usize + 1 => {
+                let (whole, part) = digits.split_at(power as usize + 1);
+                format!("{sign}{whole}.{part}")
+            }
+            1..19 => format!("{sign}{digits}{}.0", "0".repeat(power as usize + 1 - digits.len())),
+            _ if rest.is_empty() => format!("{sign}{first}e{power}"),
+            _ => format!("{sign}{first}.{rest}e{power}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +248,21 @@ mod tests {
         assert_eq!(LongDouble::encode(false, 0x7ffe, u64::MAX).to_f64(), (f64::INFINITY, false));
         assert_eq!(LongDouble::encode(true, 0, 1).to_f64(), (-0.0, false));
         assert_eq!(LongDouble::encode(false, BIAS + 1023, u64::MAX).to_f64(), (f64::INFINITY, false));
+    }
+
+    #[test]
+    fn decimal_tells_neighbours_apart() {
+        let show = |biased: i32, significand: u64| LongDouble::encode(false, biased, significand).decimal();
+        assert_eq!(LongDouble::from_int(-(1 << 63) - 1).decimal(), "-9223372036854775809.0");
+        assert_eq!(LongDouble::from_int(i128::from(u64::MAX)).decimal(), "1.8446744073709551615e19");
+        // These are what numpy's longdouble prints, with its last digits.
+        assert_eq!(show(0x3ffd, 0xaaaa_aaaa_aaaa_aaab), "0.333333333333333333342");
+        assert_eq!(show(0x7ffe, u64::MAX), "1.18973149535723176502e4932");
+        assert_eq!(show(0, 1), "3.64519953188247460253e-4951");
+        assert_eq!(show(BIAS + 67, TOP | 1), "1.47573952589676412944e20");
+        assert_eq!(LongDouble::from_f64(0.001953125).decimal(), "0.001953125");
+        assert_eq!(LongDouble::from_f64(1500.0).decimal(), "1500.0");
+        assert_eq!(LongDouble::from_f64(12.5).decimal(), "12.5");
     }
 
     #[test]
