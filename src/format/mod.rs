@@ -4,7 +4,7 @@
 pub mod hdf5;
 
 use crate::error::{Error, Result, error};
-use crate::tree::{DatasetExt, GroupRef, GroupSpec, Location, Mode, Node};
+use crate::tree::{GroupRef, GroupSpec, Location, Mode, Node};
 use std::path::{Path, PathBuf};
 
 /// A format: recognises, opens and creates a root group at a path.

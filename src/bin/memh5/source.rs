@@ -30,7 +30,7 @@ pub fn find(root: &GroupRef, object: &str, file: &Path) -> Result<Node> {
 
 /// A copy of the tree in memory.
 pub fn in_memory(root: &GroupRef, signs: &mut Signs) -> Result<GroupRef> {
-    let copy: GroupRef = Arc::new(MemGroup::new());
+    let copy: GroupRef = Arc::new(if root.group_spec()?.track_order { MemGroup::tracked() } else { MemGroup::new() });
     Plan::default().run(root, &copy, signs)?;
     Ok(copy)
 }

@@ -4,7 +4,7 @@ use crate::args::Storage;
 use crate::signs::Signs;
 use memh5::copy::{CopyReport, DeepCopy};
 use memh5::publish::lock_file;
-use memh5::tree::{GroupRef, Layout, Mode};
+use memh5::tree::{GroupRef, Layout};
 use memh5::{Error, ErrorKind, Result, Selection, format, prelude::*};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -79,16 +79,12 @@ impl Plan {
         let write = |temporary: &Path| {
             // The lock is held now: nobody else can have published since.
             check_target(path, replace)?;
-            let to = format::open(temporary, Mode::CreateNew)?;
+            let to = format::create(temporary, &from.group_spec()?)?;
             let report = self.run(from, &to, signs)?;
             to.close_tree()?;
             Ok(report)
         };
-        let verify = |temporary: &Path| {
-            let root = format::open(temporary, Mode::Read)?;
-            root.keys()?;
-            root.close_tree()
-        };
+        let verify = |temporary: &Path| format::of_path(temporary)?.verify(temporary);
         lock_file(path).publish_verified(write, verify)
     }
 }
