@@ -5,7 +5,7 @@
 //!
 //! # In memory
 //! Every element takes [`DType::itemsize`] bytes, with the same layout that the HDF5 library uses for it. What has no fixed size
-//! (a variable-length string or sequence, a reference) takes a *slot* there: see [`layout`].
+//! (a variable-length string or sequence, a reference) takes a *slot* there, of 8, 16 or 12 bytes.
 
 mod cast;
 mod compound;
