@@ -5,7 +5,7 @@ use super::ffi::{Id, h5};
 use super::object::{Handle, object};
 use super::refs::References;
 use super::transfer::{self, Source};
-use super::{pipeline, props, space, types};
+use super::{filter, props, space, types};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -116,7 +116,7 @@ impl Dataset for Hdf5Dataset {
             let refs = References::new(self.handle.file());
             let mut spec = DatasetSpec::null(fixed.codec.dtype().clone());
             spec.layout = props::layout_of(list.get(), shape.as_deref())?;
-            spec.filters = pipeline::read(list.get())?;
+            spec.filters = filter::read(list.get())?;
             spec.fill = props::fill_of(list.get(), fixed.type_id.get(), &fixed.codec, &refs)?;
             spec.track_order = props::tracks_attributes(list.get())?;
             (spec.shape, spec.maxshape) = (shape, max);
@@ -126,8 +126,8 @@ impl Dataset for Hdf5Dataset {
 
     fn stored_filters(&self) -> Result<Vec<(u32, Vec<u32>)>> {
         self.handle.file().reading(|| {
-            let stored = pipeline::stored(self.handle.creation_list()?.get())?;
-            Ok(stored.into_iter().map(|(id, values, _)| (id, values)).collect())
+            let stored = filter::stored(self.handle.creation_list()?.get())?;
+            Ok(stored.into_iter().map(|s| (s.id, s.values)).collect())
         })
     }
 

@@ -9,7 +9,7 @@
 //! | `types`, `elements` | element types; elements between the library's memory and an array |
 //! | `space`, `plan`, `gather`, `transfer` | selections as calls |
 //! | `refs` | object and region references |
-//! | `props`, `chunks`, `pipeline` | how datasets are made |
+//! | `props`, `chunks`, `filter` | how datasets are made |
 //!
 //! Files are written so that HDF5 1.8 and later read them (object headers of version 2, which take attributes of any size).
 //!
@@ -26,6 +26,7 @@ mod datatype;
 mod elements;
 mod ffi;
 mod file;
+mod filter;
 mod gather;
 mod group;
 mod h5type;
@@ -35,7 +36,6 @@ mod links;
 mod names;
 mod object;
 mod open;
-mod pipeline;
 mod plan;
 mod props;
 mod refs;

@@ -132,6 +132,7 @@ impl Hdf5Options {
     }
 
     fn access(&self) -> Result<Id> {
+        super::filter::register_all();
         let list = props::new(|| *H5P_CLS_FILE_ACCESS)?;
         // Closing the file closes the ids of its objects too: handles that are still there are refused by the library.
         h5!(H5Pset_fclose_degree(list.get(), H5F_CLOSE_STRONG))?;

@@ -3,7 +3,7 @@
 use super::elements::Codec;
 use super::ffi::{Id, h5, hid_t, library};
 use super::refs::References;
-use super::{chunks, pipeline, space};
+use super::{chunks, filter, space};
 use crate::array::AnyArray;
 use crate::error::Result;
 use crate::tree::{DatasetSpec, Fill, Layout};
@@ -96,7 +96,9 @@ pub(super) fn of_spec(spec: &DatasetSpec, type_id: hid_t, codec: &Codec, refs: &
         _ if spec.needs_chunks() => set_chunks(&list, &chunks::guess(spec))?,
         _ => {}
     }
-    pipeline::apply(list.get(), spec)?;
+    for filter in &spec.filters {
+        filter::apply(list.get(), filter, &spec.dtype)?;
+    }
     match &spec.fill {
         Fill::Default => {}
         Fill::Undefined => {
