@@ -92,7 +92,8 @@ impl Params {
         };
         if self.codec != Codec::None {
             put(&(input.len() as u64).to_be_bytes(), &mut at)?;
-            let told = u32::try_from(block_bytes).map_err(|_| error!(InvalidArgument, "a bitshuffle block of {block_bytes} bytes is too large"))?;
+            let told = u32::try_from(block_bytes)
+                .map_err(|_| error!(InvalidArgument, "a bitshuffle block of {block_bytes} bytes is too large"))?;
             put(&told.to_be_bytes(), &mut at)?;
         }
         let mut packer = Packer::new(self.codec, rows.len())?;
@@ -198,7 +199,8 @@ impl Params {
 
     /// The length of the data, that of a block, and what follows.
     fn header<'i>(&self, input: &'i [u8]) -> Result<(usize, usize, &'i [u8])> {
-        let parts = input.split_first_chunk::<8>().and_then(|(len, rest)| rest.split_first_chunk::<4>().map(|(block, rest)| (len, block, rest)));
+        let parts =
+            input.split_first_chunk::<8>().and_then(|(len, rest)| rest.split_first_chunk::<4>().map(|(block, rest)| (len, block, rest)));
         let Some((len, block, rest)) = parts else { bail!(Corrupt, "a bitshuffle chunk is shorter than its header") };
         let len = u64::from_be_bytes(*len);
         let Ok(len) = usize::try_from(len) else { bail!(Corrupt, "a bitshuffle chunk says that it holds {len} bytes") };
@@ -264,7 +266,8 @@ impl Packer {
         let (out, len) = match self {
             Self::None => return Ok(rows),
             Self::Lz4(table, out) => {
-                let len = compress_into_with_table(rows, out, table).map_err(|e| error!(Corrupt, "LZ4 cannot compress a block").because(e))?;
+                let len =
+                    compress_into_with_table(rows, out, table).map_err(|e| error!(Corrupt, "LZ4 cannot compress a block").because(e))?;
                 (out, len)
             }
             Self::Zstd(packer, out) => {

@@ -207,16 +207,7 @@ fn set_local(name: &str, list: hid_t, id: H5Z_filter_t, f: impl FnOnce(&[u32]) -
         let (mut flags, mut len, mut values) = (0, USER_VALUES, [0u32; USER_VALUES]);
         // SAFETY: pointers to locals; the library fills at most `len` values and says how many there are.
         let status = unsafe {
-            H5Pget_filter_by_id2(
-                list,
-                id,
-                &raw mut flags,
-                &raw mut len,
-                values.as_mut_ptr(),
-                0,
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-            )
+            H5Pget_filter_by_id2(list, id, &raw mut flags, &raw mut len, values.as_mut_ptr(), 0, std::ptr::null_mut(), std::ptr::null_mut())
         };
         if status < 0 {
             bail!(InvalidArgument, "the filter has no parameters");
@@ -277,7 +268,16 @@ extern "C" fn set_local_bitshuffle(list: hid_t, dtype: hid_t, _space: hid_t) -> 
 }
 
 fn class(id: H5Z_filter_t, name: &'static CStr) -> H5Z_class2_t {
-    H5Z_class2_t { version: 1, id, encoder_present: 1, decoder_present: 1, name: name.as_ptr(), can_apply: None, set_local: None, filter: None }
+    H5Z_class2_t {
+        version: 1,
+        id,
+        encoder_present: 1,
+        decoder_present: 1,
+        name: name.as_ptr(),
+        can_apply: None,
+        set_local: None,
+        filter: None,
+    }
 }
 
 /// The filters of this crate, as the library wants to know them. The names are those that files carry.

@@ -46,16 +46,7 @@ pub(in crate::format::hdf5) fn stored(list: hid_t) -> Result<Vec<Stored>> {
                     let (mut flags, mut len, mut config, mut values) = (0, room, 0, vec![0u32; room]);
                     // SAFETY: pointers to locals; the library fills at most `len` values and says how many there are. No name is asked for.
                     let id = unsafe {
-                        H5Pget_filter2(
-                            list,
-                            n,
-                            &raw mut flags,
-                            &raw mut len,
-                            values.as_mut_ptr(),
-                            0,
-                            std::ptr::null_mut(),
-                            &raw mut config,
-                        )
+                        H5Pget_filter2(list, n, &raw mut flags, &raw mut len, values.as_mut_ptr(), 0, std::ptr::null_mut(), &raw mut config)
                     };
                     let id = u32::try_from(id).map_err(|_| failed())?;
                     if len <= room {
@@ -202,9 +193,7 @@ fn user_values(filter: &Filter, dtype: &DType) -> (bool, Vec<u32>) {
 fn without_prefix(values: &[u32], dtype: &DType) -> Vec<u32> {
     let itemsize = dtype.disk_size();
     match values {
-        [major, minor, size, rest @ ..]
-            if !rest.is_empty() || ([*major, *minor] == BITSHUFFLE_VERSION && *size as usize == itemsize) =>
-        {
+        [major, minor, size, rest @ ..] if !rest.is_empty() || ([*major, *minor] == BITSHUFFLE_VERSION && *size as usize == itemsize) => {
             rest.to_vec()
         }
         _ => values.to_vec(),
