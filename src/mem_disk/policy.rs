@@ -43,7 +43,7 @@ pub trait Policy: Send + Sync + Debug {
 
     /// What selecting on named axes means: for each dataset concerned its path below the group, and its selection.
     ///
-    /// By default the attribute `axis` of a dataset names its axes, and `index_map/AXIS` describes one: [`axis_selections`].
+    /// By default the attribute `axis` of a dataset names its axes, and `index_map/AXIS` describes one: `axis_selections`.
     ///
     /// # Errors
     /// `NotFound` for an axis that there is not.
