@@ -48,6 +48,11 @@ pub fn join(base: &str, path: &str) -> String {
     out
 }
 
+/// The path without empty parts, absolute or relative as it was: what HDF5 makes of the target of a link.
+pub(crate) fn tidy(path: &str) -> String {
+    if is_absolute(path) { join("/", path) } else { parts(path).collect::<Vec<_>>().join("/") }
+}
+
 /// Splits off the last part: `/a/b` gives `("/a/", "b")`, `b` gives `("", "b")`; `None` if there is no part.
 pub fn split_last(path: &str) -> Option<(&str, &str)> {
     let trimmed = path.trim_end_matches('/');

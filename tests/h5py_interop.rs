@@ -64,6 +64,14 @@ fn shared_samples_round_trip() {
     let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     for file in peer::samples() {
+        // Files of HDF5 2.0's own format are beyond an older library, which says so.
+        if let Err(e) = DeepCopy::new().load(&file)
+            && e.kind() == memh5::ErrorKind::Unsupported
+            && e.to_string().contains("later HDF5")
+        {
+            println!("SKIPPED {}: {e}", file.display());
+            continue;
+        }
         round_trip(&python, &file, dir.path());
     }
 }

@@ -449,7 +449,12 @@ pub trait GroupExt: Group {
                 _ => {}
             }
             let (parent, last) = resolve::new_parent(self.as_group(), name, false)?;
-            parent.new_link(&last, link.clone())
+            // As in every HDF5 file, the target of a link has no empty parts.
+            match &link {
+                NewLink::Soft(target) => parent.new_link(&last, NewLink::Soft(&path::tidy(target))),
+                NewLink::External { file, target } => parent.new_link(&last, NewLink::External { file, target: &path::tidy(target) }),
+                NewLink::Hard(_) => parent.new_link(&last, link.clone()),
+            }
         };
         create().with_context(|| (path::join(&self.name(), name), "create the link"))
     }

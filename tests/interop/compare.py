@@ -52,16 +52,16 @@ class Side:
             return None
         try:
             oid = h5r.dereference(reference, self.file.id)
-            return self.paths.get(address(oid), "?") if oid else "?"
+            return self.paths.get(address(oid)) if oid else None
         except (ValueError, RuntimeError, KeyError, OSError):
-            return "?"
+            return None  # a copy of a reference to what was deleted is the null reference
 
     def region(self, reference):
         if not reference:
             return None
         target = self.target(reference)
-        if target == "?":
-            return (target,)
+        if target is None:
+            return None
         space = h5r.get_region(reference, self.file.id)
         extent, kind, count = space.get_simple_extent_dims(), space.get_select_type(), space.get_select_npoints()
         if kind == h5s.SEL_POINTS:
@@ -229,6 +229,8 @@ def attr_names(oid, tracked):
 def attr_order(oid):
     if isinstance(oid, h5t.TypeID):
         return 0
+    if isinstance(oid, h5py.h5f.FileID):
+        oid = h5py.h5g.open(oid, b"/")
     plist = oid.get_create_plist()
     return plist.get_attr_creation_order() & h5py.h5p.CRT_ORDER_TRACKED
 
@@ -251,7 +253,9 @@ def attributes(path, a, b, sides):
 
 
 def pipeline(plist):
-    return [plist.get_filter(i)[:1] + (plist.get_filter(i)[2],) for i in range(plist.get_nfilters())]
+    # (The first two parameters of bitshuffle are the version of the filter that wrote.)
+    found = [plist.get_filter(i) for i in range(plist.get_nfilters())]
+    return [(code, values[2:] if code == 32008 else values) for code, _, values, _ in found]
 
 
 def dataset(path, a, b, sides):
@@ -279,9 +283,10 @@ def dataset(path, a, b, sides):
 
 
 def link_names(group):
-    names, tracked = [], group.id.get_create_plist().get_link_creation_order() & h5py.h5p.CRT_ORDER_TRACKED
+    gid = h5py.h5g.open(group.id, b".")  # (the list of a file does not tell that of its root)
+    names, tracked = [], gid.get_create_plist().get_link_creation_order() & h5py.h5p.CRT_ORDER_TRACKED
     if tracked:
-        group.id.links.iterate(lambda name, *rest: names.append(name.decode()) and None, idx_type=h5py.h5.INDEX_CRT_ORDER)
+        gid.links.iterate(lambda name, *rest: names.append(name.decode()) and None, idx_type=h5py.h5.INDEX_CRT_ORDER)
     else:
         names = sorted(group)
     return tracked, names

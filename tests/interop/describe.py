@@ -57,9 +57,10 @@ def attributes(obj):
 
 
 def names(group):
-    if group.id.get_create_plist().get_link_creation_order() & h5py.h5p.CRT_ORDER_TRACKED:
+    gid = h5py.h5g.open(group.id, b".")  # (the list of a file does not tell that of its root)
+    if gid.get_create_plist().get_link_creation_order() & h5py.h5p.CRT_ORDER_TRACKED:
         found = []
-        group.id.links.iterate(lambda name, *rest: found.append(name.decode()) and None, idx_type=h5py.h5.INDEX_CRT_ORDER)
+        gid.links.iterate(lambda name, *rest: found.append(name.decode()) and None, idx_type=h5py.h5.INDEX_CRT_ORDER)
         return found
     return sorted(group)
 

@@ -311,7 +311,6 @@ def references(file):
     g.attrs.create("region", regions[3], dtype=h5py.regionref_dtype)
     gone = g.create_dataset("gone", data=1)
     g.create_dataset("dangling", data=np.array([gone.ref], dtype=h5py.ref_dtype), dtype=h5py.ref_dtype)
-    del g["gone"]
 
 
 def orders(file):
@@ -351,6 +350,7 @@ def main():
             large(file)
         else:
             dtypes(file)
+        del file["references/gone"]  # (the last, so that nothing else takes its place)
 
 
 if __name__ == "__main__":

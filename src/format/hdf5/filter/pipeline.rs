@@ -70,7 +70,8 @@ fn to_filter(stored: Stored) -> Filter {
     let optional = stored.flags & H5Z_FLAG_OPTIONAL != 0;
     let known = match (stored.id, optional, &stored.values[..]) {
         (1, true, [level @ 0..=9]) => Some(Filter::Gzip(*level as u8)),
-        (2, true, [_]) => Some(Filter::Shuffle),
+        // (For types of variable length the library stores no parameter.)
+        (2, true, [] | [_]) => Some(Filter::Shuffle),
         (3, false, []) => Some(Filter::Fletcher32),
         (4, true, values @ [mask, pixels, ..])
             if values.len() == SZIP_VALUES && mask & !(SZIP_CHOICE | SZIP_ADDED) == 0 && mask & 129 == 129 && is_szip(*mask, *pixels) =>
