@@ -207,7 +207,12 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_not_compressed() {
-        let noise: Vec<u8> = (0..4096u32).map(|k| (k.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        let noise: Vec<u8> = (0..4096).map(|_| next()).collect();
         assert_eq!(compress(&noise, &mut vec![0; noise.len()]), None);
         assert!(compress(&[0; 4096], &mut [0; 100]).is_some());
     }
