@@ -60,16 +60,14 @@ fn samples_are_read_and_written_back_with_equal_types() {
                 }
                 Node::Dataset(dataset) => {
                     let spec = dataset.spec()?;
-                    let known = spec.filters.iter().all(|f| matches!(f.id(), 1..=3));
-                    let data: Option<AnyArray> = if known && dataset.extent()?.is_some() { Some(dataset.read_array()?) } else { None };
+                    let data: Option<AnyArray> = if dataset.extent()?.is_some() { Some(dataset.read_array()?) } else { None };
                     if spec.dtype.has_references() {
                         return Ok(None);
                     }
                     let builder = copy.create_dataset(name).spec(&spec);
                     let made = match &data {
                         Some(data) => builder.write(data)?,
-                        None if known => builder.create()?,
-                        None => return Ok(None),
+                        None => builder.create()?,
                     };
                     assert_eq!(made.dtype()?, spec.dtype, "{name}");
                     let new = made.spec()?;
