@@ -113,15 +113,13 @@ fn library_dump(group: &dyn memh5::tree::Group) -> String {
 
 fn compare_with_reference(files: &[PathBuf]) {
     let (Some(python), Some(script)) = (python(), reference()) else { return };
-    for file in files {
-        // h5py cannot read the first as it is; this build's library may not know the other kind.
-        if file.ends_with("beyond.h5") || is_too_new(file) {
-            continue;
-        }
+    // h5py cannot read the first as it is; this build's library may not know the other kind.
+    let comparable: Vec<&PathBuf> = files.iter().filter(|f| !f.ends_with("beyond.h5") && !is_too_new(f)).collect();
+    for file in &comparable {
         let theirs = reference_dump(&python, &script, &["--layout"], file);
         assert_lines(&memh5(&["dump", "--layout"], file), &theirs, &format!("{} --layout", file.display()));
     }
-    if let Some(file) = files.first() {
+    if let Some(file) = comparable.first() {
         let theirs = reference_dump(&python, &script, &[], file);
         assert_lines(&memh5(&["dump"], file), &theirs, &file.display().to_string());
     }
