@@ -186,7 +186,7 @@ impl Params {
     }
 
     fn check_whole(&self, len: usize) -> Result<()> {
-        if len % self.itemsize != 0 {
+        if !len.is_multiple_of(self.itemsize) {
             bail!(Corrupt, "{len} bytes are not a whole number of elements of {} bytes", self.itemsize);
         }
         Ok(())
@@ -206,7 +206,7 @@ impl Params {
         let Ok(len) = usize::try_from(len) else { bail!(Corrupt, "a bitshuffle chunk says that it holds {len} bytes") };
         self.check_whole(len)?;
         let block = u32::from_be_bytes(*block) as usize / self.itemsize;
-        if block == 0 || block % 8 != 0 {
+        if block == 0 || !block.is_multiple_of(8) {
             bail!(Corrupt, "a bitshuffle chunk has blocks of {block} elements, which is not a multiple of 8");
         }
         Ok((len, block * self.itemsize, rest))

@@ -98,7 +98,7 @@ fn to_filter(stored: Stored) -> Filter {
 }
 
 fn is_szip(mask: u32, pixels: u32) -> bool {
-    matches!(mask & SZIP_CHOICE, 4 | 32) && (2..=32).contains(&pixels) && pixels % 2 == 0
+    matches!(mask & SZIP_CHOICE, 4 | 32) && (2..=32).contains(&pixels) && pixels.is_multiple_of(2)
 }
 
 fn bitshuffle(values: &[u32]) -> Option<Filter> {
