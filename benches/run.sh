@@ -1,0 +1,18 @@
+#!/bin/sh
+# Runs the benches and their peers by turns and prints the medians side by side.
+# MEMH5_PYTHON: a Python with h5py and numpy; REPEATS: turns of each (5); BENCHES: which ones (memory_tree deep_copy files).
+set -eu
+cd "$(dirname "$0")/.."
+python=${MEMH5_PYTHON:-target/venv/light/bin/python}
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+for bench in ${BENCHES:-memory_tree deep_copy files}; do
+    cargo build --release --quiet --bench "$bench"
+    turn=0
+    while [ "$turn" -lt "${REPEATS:-5}" ]; do
+        cargo bench --quiet --bench "$bench" >>"$out/$bench.ours"
+        if [ -f "benches/peers/$bench.py" ]; then "$python" "benches/peers/$bench.py" >>"$out/$bench.peer"; fi
+        turn=$((turn + 1))
+    done
+done
+"$python" benches/table.py "$out"

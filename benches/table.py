@@ -1,0 +1,34 @@
+"""Joins what the benches and their peers print (question<TAB>seconds<TAB>note) to one table of medians and ratios."""
+
+import pathlib
+import statistics
+import sys
+
+TARGETS = {
+    "save 1 GiB": 1.0,
+    "load 1 GiB": 1.0,
+    "save 10^4 datasets": 2.0,
+    "load 10^4 datasets": 2.0,
+    "read 10^5 indices": 20.0,
+    "read [::16]": 1.0,
+}
+
+
+def medians(path):
+    table = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        question, value, note = line.split("\t")
+        table.setdefault((question, note if question == "ratio" else ""), ([], note))[0].append(float(value))
+    return {key: (statistics.median(values), note) for key, (values, note) in table.items()}
+
+
+print("| question | ours | peer | peer / ours | wanted | note |\n| --- | --- | --- | --- | --- | --- |")
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.ours")):
+    peers = medians(path.with_suffix(".peer"))
+    for (question, extra), (ours, note) in medians(path).items():
+        if question == "ratio":
+            print(f"| ratio | | | {ours:.2f} | | {note} |")
+            continue
+        peer = peers.get((question, extra))
+        ratio, seconds = (f"{peer[0] / ours:.2f}", f"{peer[0]:.6f} s") if peer else ("", "")
+        print(f"| {question} | {ours:.6f} s | {seconds} | {ratio} | {TARGETS.get(question, '')} | {note} |")
