@@ -131,8 +131,8 @@ impl Params {
                 break;
             }
         }
-        if rest.len() < leftover(len, self.itemsize) {
-            bail!(Corrupt, "a bitshuffle chunk ends too early");
+        if rest.len() != leftover(len, self.itemsize) {
+            bail!(Corrupt, "a bitshuffle chunk of {} bytes does not hold the {len} bytes that it says", input.len());
         }
         Ok(len)
     }

@@ -60,6 +60,9 @@ impl Drop for Block {
     }
 }
 
+/// A chunk of LZF of that size at most is decoded into a buffer of the whole chunk, whatever the data are.
+const LZF_PADDING: usize = 64 << 20;
+
 /// What a filter makes of a chunk: a block, of which the first bytes count.
 type Output = (Block, usize);
 
@@ -77,10 +80,15 @@ fn encode_lzf(_values: &[u32], input: &[u8]) -> Result<Output> {
     }
 }
 
-fn decode_lzf(_values: &[u32], input: &[u8]) -> Result<Output> {
-    let mut block = Block::zeroed(lzf::decompressed_len(input)?)?;
-    lzf::decompress(input, block.bytes())?;
-    Ok(whole(block))
+fn decode_lzf(values: &[u32], input: &[u8]) -> Result<Output> {
+    let len = lzf::decompressed_len(input)?;
+    // A damaged chunk can be too short, and the library takes a whole one from the buffer: have room for it, within reason.
+    let chunk = values.get(2).map_or(0, |bytes| *bytes as usize);
+    let room = if chunk <= LZF_PADDING { len.max(chunk) } else { len };
+    let mut block = Block::zeroed(room)?;
+    let Some(out) = block.bytes().get_mut(..len) else { bail!(Corrupt, "the LZF data are longer than they say") };
+    lzf::decompress(input, out)?;
+    Ok((block, len))
 }
 
 fn encode_bitshuffle(values: &[u32], input: &[u8]) -> Result<Output> {

@@ -166,6 +166,17 @@ filters = {'lzf': dict(compression='lzf'), 'bs': B(0, 'none'), 'bs64': B(64, 'no
   'bslz2048': B(2048, 'lz4'), 'bszs': B(0, 'zstd'), 'bszs512': B(512, 'zstd', 0), 'zstd': hdf5plugin.Zstd(3), 'zstd1': hdf5plugin.Zstd(1)}
 ";
 
+/// The stored filters, but for the version that bitshuffle's writer puts first: 0.4 and 0.5 are one format.
+fn settings(list: hid_t) -> Vec<Stored> {
+    let mut all = stored(list).unwrap();
+    for one in &mut all {
+        if let (32008, [0, minor @ (4 | 5), ..]) = (one.id, &mut one.values[..]) {
+            *minor = 5;
+        }
+    }
+    all
+}
+
 fn stored_of(file: &Handle, name: &str) -> Vec<Stored> {
     stored(list_of(&open_dataset(file, name)).0).unwrap()
 }
@@ -203,7 +214,7 @@ with h5py.File(sys.argv[1], 'w') as f:
                     assert_eq!(read(list.0).unwrap(), [filter.clone()], "{at}");
                     if kind == 0 {
                         let mine = make(&ours, &at.replace('/', " "), dtype.0, &as_ours, length, chunk, &read(list.0).unwrap());
-                        assert_eq!(stored(list_of(&mine).0).unwrap(), stored(list.0).unwrap(), "{at}");
+                        assert_eq!(settings(list_of(&mine).0), settings(list.0), "{at}");
                     }
                     n += 1;
                 }
@@ -243,7 +254,10 @@ with h5py.File(sys.argv[1]) as f:
         plist = d.id.get_create_plist()
         twin = h5py.File.in_memory() if hasattr(h5py.File, 'in_memory') else h5py.File('x', 'w', driver='core', backing_store=False)
         t = twin.create_dataset('d', data=d[()], chunks=d.chunks, **filters[name])
-        assert plist.get_filter(0) == t.id.get_create_plist().get_filter(0), (at, plist.get_filter(0))
+        ours, peers = plist.get_filter(0), t.id.get_create_plist().get_filter(0)
+        if ours[0] == 32008:  # the writer's version, 0.4 or 0.5, comes first
+            ours, peers = (*ours[:2], ours[2][2:]), (*peers[:2], peers[2][2:])
+        assert ours[:3] == peers[:3], (at, ours, peers)
         twin.close()
         skipped += any(d.id.get_chunk_info(k).filter_mask for k in range(d.id.get_num_chunks()))
         n += 1
@@ -326,7 +340,7 @@ with h5py.File(sys.argv[1], 'w') as f:
         let expected_other = ["strict", "strange", "block", "level", "oldlzf"].iter().any(|p| name.starts_with(p));
         assert_eq!(filters.iter().any(|f| matches!(f, Filter::Other { .. })), expected_other, "{name}: {filters:?}");
         let mine = make(&ours, name, *dtype, as_ours, 120, 50, &filters);
-        let (got, mut wanted) = (stored(list_of(&mine).0).unwrap(), stored(theirs.0).unwrap());
+        let (got, mut wanted) = (settings(list_of(&mine).0), settings(theirs.0));
         if name.starts_with("so9") {
             // The fill value is among the parameters, and this copy has none.
             wanted[0].values.truncate(8);
