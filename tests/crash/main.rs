@@ -45,28 +45,46 @@ fn child() {
     for version in first..last {
         let tree = tree::make(version);
         println!("@begin {version}");
-        match tree.to_file(&target) {
-            Ok(_) => println!("@saved {version}"),
-            Err(e) => println!("@failed {:?} {e}", e.kind()),
+        for attempt in 0.. {
+            match tree.to_file(&target) {
+                Ok(_) => println!("@saved {version}"),
+                Err(e) => {
+                    println!("@failed {:?} {e}", e.kind());
+                    // The same process tries again, when it is told to.
+                    if attempt == 0 && std::env::var_os("MEMH5_CRASH_RETRY").is_some() {
+                        let _ = std::io::stdin().read_line(&mut String::new());
+                        continue;
+                    }
+                }
+            }
+            break;
         }
     }
 }
 
-/// What one save of a writer said: nothing, or its error as the name of the kind and the text.
-fn outcome(output: &Output) -> Result<(), (String, String)> {
+/// What a save came to: nothing, or an error as the name of its kind and its text.
+type Outcome = Result<(), (String, String)>;
+
+/// What the one save of a writer came to.
+fn outcome(output: &Output) -> Outcome {
+    let all = outcomes(output);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.into_iter().next().unwrap()
+}
+
+/// What each try of a writer came to. The writer must have ended as any program ends.
+fn outcomes(output: &Output) -> Vec<Outcome> {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "the writer did not end well: {:?}\n{out}\n{err}", output.status);
     assert!(!out.contains("panicked") && !err.contains("panicked"), "a panic:\n{out}\n{err}");
-    let line = out.lines().filter_map(|l| l.split_once('@').map(|(_, l)| l)).next_back();
-    let line = line.unwrap_or_else(|| panic!("the writer said nothing:\n{out}\n{err}"));
-    match line.split_once(' ') {
-        Some(("saved", _)) => Ok(()),
-        Some(("failed", rest)) => {
-            let (kind, text) = rest.split_once(' ').unwrap();
-            Err((kind.to_owned(), text.to_owned()))
-        }
-        _ => panic!("the writer ended in the middle:\n{out}\n{err}"),
-    }
+    let said = |line: &str| match line.split_once('@')?.1.split_once(' ')? {
+        ("saved", _) => Some(Ok(())),
+        ("failed", rest) => rest.split_once(' ').map(|(kind, text)| Err((kind.to_owned(), text.to_owned()))),
+        _ => None,
+    };
+    let all: Vec<_> = out.lines().filter_map(said).collect();
+    assert!(!all.is_empty(), "the writer ended in the middle:\n{out}\n{err}");
+    all
 }
 
 fn names(dir: &Path) -> Vec<String> {
