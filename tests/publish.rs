@@ -504,6 +504,11 @@ fn fail_each_call(directory: bool, exchange: bool, old: bool, commits: bool, fau
         {
             assert!(faulty.calls().iter().any(|c| c.failed), "{what}: {e}");
         }
+        let needed = [Operation::Sync, Operation::SyncDir, Operation::Rename, Operation::Lock, Operation::SetPermissions];
+        let repeated = matches!(fault, Fault::Interrupted | Fault::Short);
+        if commits && !repeated && faulty.calls().iter().any(|c| c.failed && needed.contains(&c.operation)) {
+            assert!(result.is_err(), "{what}: success, although a step failed that cannot be done without");
+        }
         if matches!(fault, Fault::Interrupted | Fault::Short) && commits {
             assert!(result.is_ok(), "{what}: what can be repeated is repeated: {result:?}");
         }

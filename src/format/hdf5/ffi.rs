@@ -174,6 +174,14 @@ const MEANINGS: &[(&str, ErrorKind)] = &[
     ("invalid location identifier", ErrorKind::Closed),
 ];
 
+/// A text of the library without what tells a user nothing: the time (with a line break), addresses, the descriptor.
+fn tidy(text: &str) -> String {
+    let Some((head, tail)) = text.split_once("errno = ") else { return text.replace('\n', " ") };
+    let head = head.split_once("time = ").map_or(head, |(what, _)| what);
+    let code: String = tail.chars().take_while(char::is_ascii_digit).collect();
+    format!("{}errno = {code}", head.replace('\n', " "))
+}
+
 fn describe(stack: &[String]) -> Error {
     let Some(inner) = stack.first() else { return Error::new(ErrorKind::Io, "the HDF5 library failed and did not say why") };
     let kind = MEANINGS.iter().find(|(text, _)| stack.iter().any(|s| s.contains(text))).map_or(ErrorKind::Corrupt, |(_, kind)| *kind);
@@ -181,8 +189,8 @@ fn describe(stack: &[String]) -> Error {
     // What the system said follows as the cause; times, buffers and descriptors tell the user nothing.
     let told = if told.contains("errno = ") { told.split(':').next().unwrap_or(told) } else { told };
     let message = match stack.last() {
-        Some(outer) if outer != told => format!("the HDF5 library says: {outer}: {told}"),
-        _ => format!("the HDF5 library says: {told}"),
+        Some(outer) if outer != told => format!("the HDF5 library says: {}: {}", tidy(outer), tidy(told)),
+        _ => format!("the HDF5 library says: {}", tidy(told)),
     };
     let mut error = Error::new(kind, message);
     if stack.iter().any(|s| s.contains("bad version number") || s.contains("version number out of range")) {
@@ -211,6 +219,10 @@ mod tests {
         assert_eq!(h5!(H5Tget_size(id.get())).unwrap(), 1);
         let error = describe(&["file write failed: errno = 28, error message = 'No space left on device'".into(), "can't write".into()]);
         assert_eq!(error.kind(), ErrorKind::Io);
+        let told = "file write failed: time = Sat Nov 21 05:10:20 2026\n, filename = 'x.h5', file descriptor = 3, errno = 28, error message = 'No space left on device', buf = 0x7f, total write size = 96";
+        let error = describe(&[told.into(), "unable to flush".into()]);
+        assert_eq!(error.message(), "the HDF5 library says: unable to flush: file write failed: errno = 28");
+        assert!(error.to_string().contains("No space left on device"), "{error}");
         assert_eq!(describe(&["required filter 'x' is not registered".into()]).kind(), ErrorKind::Unsupported);
     }
 }

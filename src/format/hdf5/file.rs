@@ -1,5 +1,6 @@
 //! An open file, shared by all handles of its tree.
 
+use super::descriptor;
 use super::ffi::{h5, hid_t, library};
 use super::names::Names;
 use crate::error::{Error, ErrorKind, Result, error};
@@ -30,6 +31,9 @@ impl OpenFile {
     /// Takes over the id of an open file.
     pub(super) fn new(id: hid_t, path: Option<PathBuf>, writable: bool) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        if path.is_some() {
+            library(|| descriptor::keep_from_children(id));
+        }
         let tree = TREE | NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
             id,
@@ -154,7 +158,9 @@ impl OpenFile {
             let flushed = if self.writable { h5!(H5Fflush(self.id, H5F_SCOPE_GLOBAL)).map(drop) } else { Ok(()) };
             // Never tried twice: after a failure the library has given up parts of the file.
             self.closed.store(true, Ordering::Relaxed);
+            let lock = self.path.as_ref().and_then(|_| descriptor::lock_of(self.id));
             let closed = h5!(H5Fclose(self.id)).map(drop);
+            descriptor::unlock(lock);
             let result = flushed.and(closed);
             if result.is_err() {
                 self.poison();

@@ -23,6 +23,7 @@ mod chunks;
 mod compat;
 mod dataset;
 mod datatype;
+mod descriptor;
 mod elements;
 mod ffi;
 mod file;

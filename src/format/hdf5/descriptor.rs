@@ -1,0 +1,40 @@
+//! The descriptor below an open file, whose lock must end with the file.
+//!
+//! The library locks a file by `flock` and leaves the descriptor open to children. A lock belongs to all copies of a descriptor; so a child that
+//! another thread starts at the wrong moment would keep a file locked long after it was closed here, and keep the space of a removed one.
+
+use super::ffi::{h5, hid_t};
+use hdf5_sys::h5f::H5Fget_vfd_handle;
+use hdf5_sys::h5p::H5P_DEFAULT;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use std::ffi::{c_int, c_void};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// Calls the function with the descriptor of an open file, if its driver has one.
+fn with<T>(id: hid_t, f: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
+    let mut handle: *mut c_void = std::ptr::null_mut();
+    h5!(H5Fget_vfd_handle(id, H5P_DEFAULT, &raw mut handle)).ok()?;
+    let at = handle.cast::<c_int>();
+    // SAFETY: for a file on disk, which alone is asked for here, the handle leads to the descriptor, which lives until the file is closed.
+    let descriptor = unsafe { at.as_ref().copied() }.filter(|fd| *fd >= 0)?;
+    // SAFETY: it is open, and nobody closes it during the call: the library's lock is held.
+    Some(f(unsafe { BorrowedFd::borrow_raw(descriptor) }))
+}
+
+/// Keeps an open file on disk from programs that this process starts.
+pub(super) fn keep_from_children(id: hid_t) {
+    with(id, |fd| fcntl_setfd(fd, FdFlags::CLOEXEC));
+}
+
+/// A second name for the lock of a file on disk that is about to be closed.
+pub(super) fn lock_of(id: hid_t) -> Option<OwnedFd> {
+    with(id, |fd| fcntl_dupfd_cloexec(fd, 0).ok()).flatten()
+}
+
+/// Ends the lock for all copies of the descriptor, those of children too.
+pub(super) fn unlock(lock: Option<OwnedFd>) {
+    if let Some(fd) = lock {
+        let _ = flock(fd, FlockOperation::Unlock);
+    }
+}
