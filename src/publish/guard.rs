@@ -141,7 +141,7 @@ impl LockFileBuilder {
             durability: self.durability,
             set_aside: false,
         };
-        match guard.clear(self.replace_leftover) {
+        match guard.clear(self.replace_leftover).and_then(|()| guard.sign()) {
             Ok(()) => Ok(guard),
             Err(e) => {
                 guard.abandon();
@@ -260,6 +260,10 @@ impl LockFile {
         }
         Err(error!(Locked, "the lock file \"{}\" was removed or replaced while this writer held it", self.names.lockfile.display())
             .remedy("nothing was published; do not remove lock files by hand: a dead writer's is taken over"))
+    }
+
+    fn sign(&self) -> Result<()> {
+        self.lock.as_ref().map_or(Ok(()), Lock::sign).map_err(|e| explain(e, &self.names.target, &self.names.lockfile))
     }
 
     /// Clears away what a dead writer left. What no writer can have left is refused: it is somebody's file.

@@ -77,6 +77,14 @@ impl Lock {
         }
     }
 
+    /// Writes who holds the lock. Only after a dead owner's rubbish is cleared away: until then his lock file is the proof that it is rubbish,
+    /// also to the one who comes after a second death.
+    pub fn sign(&self) -> io::Result<()> {
+        let text = Holder::this().to_text();
+        retry(|| self.file.set_len(0))?;
+        self.file.write_all_at(text.as_bytes(), 0)
+    }
+
     /// True if the lock file at the path is still the one that is held.
     pub fn is_current(&self, fs: &dyn FileSystem, names: &Names) -> io::Result<bool> {
         same_file(fs, &*self.file, &names.lockfile)
@@ -136,14 +144,6 @@ fn attempt(fs: &dyn FileSystem, names: &Names, stale: bool) -> Result<Attempt> {
         // A dead owner of another user: his file cannot be written, but it can be taken away while its lock is held.
         retry(|| fs.remove_file(path)).map_err(fail)?;
         return Ok(Attempt::Again { stale: true });
-    }
-    let text = Holder::this().to_text();
-    let named = retry(|| lock.file.set_len(0)).and_then(|()| lock.file.write_all_at(text.as_bytes(), 0));
-    if let Err(e) = named {
-        if created {
-            let _ = lock.release(fs, names);
-        }
-        return Err(fail(e));
     }
     Ok(Attempt::Held(lock))
 }

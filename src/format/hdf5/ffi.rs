@@ -85,6 +85,14 @@ impl Id {
     }
 }
 
+impl Id {
+    /// Gives the id back, and tells of a failure: closing a dataset writes what its cache holds.
+    pub(super) fn close(mut self) -> Result<()> {
+        let owned = std::mem::take(&mut self.owned);
+        if owned { h5!(H5Idec_ref(self.id)).map(drop) } else { Ok(()) }
+    }
+}
+
 impl Drop for Id {
     fn drop(&mut self) {
         if self.owned {

@@ -1,11 +1,12 @@
 //! An open file, shared by all handles of its tree.
 
 use super::descriptor;
-use super::ffi::{h5, hid_t, library};
+use super::ffi::{Id, h5, hid_t, library};
 use super::names::Names;
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::tree::Location;
 use hdf5_sys::h5f::{H5F_SCOPE_GLOBAL, H5Fclose, H5Fflush, H5Fget_file_image};
+use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -22,6 +23,8 @@ pub(super) struct OpenFile {
     /// These two change under the library's lock only.
     closed: AtomicBool,
     poisoned: AtomicBool,
+    /// Why it is poisoned, if nobody was told yet.
+    lost: Mutex<Option<Error>>,
     /// Something was unlinked: references may lead to what is no more.
     deleted: AtomicBool,
     names: Names,
@@ -42,6 +45,7 @@ impl OpenFile {
             writable,
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
+            lost: Mutex::new(None),
             deleted: AtomicBool::new(false),
             names: Names::default(),
         }
@@ -100,7 +104,7 @@ impl OpenFile {
     pub(super) fn writing<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
         library(|| {
             if self.is_poisoned() {
-                return Err(incomplete());
+                return Err(self.poisoned_error());
             }
             self.check_open()?;
             if !self.writable {
@@ -135,6 +139,28 @@ impl OpenFile {
         self.poisoned.store(true, Ordering::Relaxed);
     }
 
+    /// Closes an object. What its cache held and could not be written is lost: that poisons the file, and the next call that writes, or the
+    /// closing of the file, tells why.
+    pub(super) fn close_object(&self, id: Id) {
+        library(|| {
+            if self.is_closed() {
+                // The library closed it with the file.
+                return drop(id.close());
+            }
+            if let Err(e) = id.close()
+                && self.writable
+            {
+                self.poison();
+                self.lost.lock().get_or_insert(e);
+            }
+        });
+    }
+
+    /// The error of a file that is poisoned: at first why.
+    fn poisoned_error(&self) -> Error {
+        self.lost.lock().take().unwrap_or_else(incomplete)
+    }
+
     /// Hands what was written to the operating system.
     pub(super) fn flush(&self) -> Result<()> {
         if !self.writable {
@@ -165,10 +191,11 @@ impl OpenFile {
             if result.is_err() {
                 self.poison();
             }
-            if before && result.is_ok() {
-                return Err(incomplete());
+            match self.lost.lock().take() {
+                Some(lost) => Err(lost),
+                None if before && result.is_ok() => Err(incomplete()),
+                None => result,
             }
-            result
         })
         .map_err(|e| self.named(e).during("close the file"))
     }

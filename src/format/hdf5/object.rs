@@ -14,12 +14,25 @@ use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5t::H5Tget_create_plist;
 use std::sync::{Arc, OnceLock};
 
+/// An id, and the file that learns of it if closing it fails.
+#[derive(Debug)]
+struct Open {
+    /// `None` only while it is dropped.
+    id: Option<Id>,
+    file: Arc<OpenFile>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        self.file.close_object(id);
+    }
+}
+
 /// An open object of an open file.
 #[derive(Debug, Clone)]
 pub(super) struct Handle {
-    // Before the file, so that it is closed first.
-    id: Arc<Id>,
-    file: Arc<OpenFile>,
+    open: Arc<Open>,
     tracked: Arc<OnceLock<bool>>,
     address: Arc<OnceLock<u64>>,
     name: Arc<Name>,
@@ -28,15 +41,15 @@ pub(super) struct Handle {
 impl Handle {
     /// The path is the one by which it was reached, where that is known.
     pub(super) fn new(file: &Arc<OpenFile>, id: Id, path: Option<String>) -> Self {
-        Self { id: Arc::new(id), file: file.clone(), tracked: Arc::default(), address: Arc::default(), name: file.names().follow(path) }
+        Self { open: Arc::new(Open { id: Some(id), file: file.clone() }), tracked: Arc::default(), address: Arc::default(), name: file.names().follow(path) }
     }
 
     pub(super) fn id(&self) -> hid_t {
-        self.id.get()
+        self.open.id.as_ref().map_or(-1, Id::get)
     }
 
     pub(super) fn file(&self) -> &Arc<OpenFile> {
-        &self.file
+        &self.open.file
     }
 
     /// The path by which it was reached, through renames; another one if that was deleted, and empty if none is left.
@@ -45,11 +58,11 @@ impl Handle {
             return path.to_string();
         }
         let found = library(|| {
-            if self.file.is_closed() {
+            if self.file().is_closed() {
                 return String::new();
             }
             // Opened anew by its address, it has no name yet, and the library looks for one.
-            let fresh = refs::address_of(self.id()).and_then(|at| refs::dereference(&self.file, at));
+            let fresh = refs::address_of(self.id()).and_then(|at| refs::dereference(self.file(), at));
             let name = fresh.and_then(|id| sized_text(|to, size| h5!(H5Iget_name(id.get(), to, size))));
             name.map(|n| String::from_utf8_lossy(&n).into_owned()).unwrap_or_default()
         });
@@ -75,17 +88,17 @@ impl Handle {
     }
 
     pub(super) fn object_id(&self) -> Result<ObjectId> {
-        self.file.reading(|| Ok(ObjectId { tree: self.file.tree(), object: self.address()? }))
+        self.file().reading(|| Ok(ObjectId { tree: self.file().tree(), object: self.address()? }))
     }
 
     pub(super) fn reference(&self) -> Result<ObjectRef> {
-        self.file.reading(|| Ok(refs::reference_to(&self.file, self.address()?)))
+        self.file().reading(|| Ok(refs::reference_to(self.file(), self.address()?)))
     }
 
     pub(super) fn root(&self) -> Result<GroupRef> {
-        self.file.reading(|| {
-            let id = Id::own(h5!(H5Gopen2(self.file.id(), c"/".as_ptr(), H5P_DEFAULT))?);
-            Ok(Arc::new(Hdf5Group::new(Handle::new(&self.file, id, Some("/".into())))) as GroupRef)
+        self.file().reading(|| {
+            let id = Id::own(h5!(H5Gopen2(self.file().id(), c"/".as_ptr(), H5P_DEFAULT))?);
+            Ok(Arc::new(Hdf5Group::new(Handle::new(self.file(), id, Some("/".into())))) as GroupRef)
         })
     }
 
