@@ -41,7 +41,12 @@ pub(super) struct Handle {
 impl Handle {
     /// The path is the one by which it was reached, where that is known.
     pub(super) fn new(file: &Arc<OpenFile>, id: Id, path: Option<String>) -> Self {
-        Self { open: Arc::new(Open { id: Some(id), file: file.clone() }), tracked: Arc::default(), address: Arc::default(), name: file.names().follow(path) }
+        Self {
+            open: Arc::new(Open { id: Some(id), file: file.clone() }),
+            tracked: Arc::default(),
+            address: Arc::default(),
+            name: file.names().follow(path),
+        }
     }
 
     pub(super) fn id(&self) -> hid_t {
