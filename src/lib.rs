@@ -1,4 +1,51 @@
-//! memh5: write a program once against a group; choose at run time whether it lives in memory or in a file.
+//! **Write a program once against a group; choose at run time whether the group lives in memory or in a file.**
+//!
+//! Scientific pipelines hold trees of named arrays: groups, datasets, attributes, the model of HDF5 and h5py. This crate gives that model to
+//! Rust, with the same calls, the same results and the same errors wherever a tree lives: in this process's memory ([`MemGroup`]), in an HDF5
+//! file or an HDF5 image ([`format::hdf5`]), or in either behind one type ([`MemDiskGroup`]).
+//!
+//! ```
+//! use memh5::{MemGroup, prelude::*};
+//! use ndarray::array;
+//!
+//! // A library takes any group ...
+//! fn calibrate(night: &dyn Group, gain: f64) -> memh5::Result<()> {
+//!     let vis = night.dataset("vis")?;
+//!     vis.write(vis.read::<f64>()? * gain)?;
+//!     night.attrs().set("gain", gain)
+//! }
+//!
+//! // ... and its test runs in memory.
+//! let tree = MemGroup::new();
+//! tree.create_dataset("night/vis").write(array![1.0, 2.0])?;
+//! calibrate(&*tree.get("night")?.into_group()?, 2.0)?;
+//! assert_eq!(tree.get("night/vis")?.into_dataset()?.read::<f64>()?, array![2.0, 4.0].into_dyn());
+//! # Ok::<(), memh5::Error>(())
+//! ```
+//!
+//! # The map
+//!
+//! * [`tree`]: the waist. A backend implements [`Group`](tree::Group), [`Dataset`](tree::Dataset), [`Attributes`](tree::Attributes); users call
+//!   [`GroupExt`](tree::GroupExt), [`DatasetExt`](tree::DatasetExt), [`AttributesExt`](tree::AttributesExt), which are in the [`prelude`].
+//! * [`dtype`], [`array`], [`selection`]: element types known at run time, arrays of them, what part of an array is meant.
+//! * [`memory`], [`format`], [`mem_disk`]: where trees live.
+//! * [`copy`]: [`deep_group_copy`](copy::deep_group_copy) between any two groups, and what was lost on the way.
+//! * [`publish`]: files that are complete or not there.
+//! * [`error`]: the one [`Error`], with a kind, a place and a remedy.
+//!
+//! # Promises
+//!
+//! * The same call gives the same result and the same [`ErrorKind`] on every backend. The contract suite (feature `contract`) tests it.
+//! * Nothing is converted silently: [`read`](tree::DatasetExt::read) wants the stored type, [`read_as`](tree::DatasetExt::read_as) and
+//!   [`astype`](AnyArray::astype) convert under a [`Cast`] policy.
+//! * Handles are cheap clones, `Send + Sync`, and never stale.
+//! * What is saved by [`publish`] is the complete old or the complete new file at every instant.
+//! * No panic on user input. (The HDF5 C library itself can crash on hostile files: see [`format::hdf5`].)
+//!
+//! # Features
+//!
+//! `hdf5` (default): HDF5 files, on the C library. `cli` (default): the tool `memh5`. `contract`: the suite for backends. Without features the
+//! tree in memory needs no C at all.
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
