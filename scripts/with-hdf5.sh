@@ -10,10 +10,12 @@ if [ -z "${HDF5_DIR:-}" ] && command -v dpkg >/dev/null 2>&1; then
         serial) package=libhdf5-dev ;;
         *) package="libhdf5-$flavour-dev" ;;
     esac
-    dir=$(dpkg -L "$package" 2>/dev/null | grep -m1 "/hdf5/$flavour\$" || true)
-    if [ -n "$dir" ]; then
-        HDF5_DIR=$dir
-        export HDF5_DIR
-    fi
+    # The package has several directories of that name; the wanted one holds both include and lib.
+    for dir in $(dpkg -L "$package" 2>/dev/null | grep "/hdf5/$flavour\$" || true); do
+        if [ -e "$dir/include" ] && [ -e "$dir/lib" ]; then
+            HDF5_DIR=$dir
+            export HDF5_DIR
+        fi
+    done
 fi
 exec "$@"

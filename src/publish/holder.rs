@@ -144,7 +144,7 @@ mod tests {
         let text = holder.to_text();
         for end in 0..text.len() {
             assert_eq!(Holder::parse(&text[..end]), None, "a part of the text is no name");
-            assert!(is_lock_content(text[..end].as_bytes()));
+            assert!(is_lock_content(&text.as_bytes()[..end]));
         }
         assert!(is_lock_content(&[0; 77]));
         assert!(!is_lock_content(b"\x89HDF\r\n"));

@@ -122,6 +122,14 @@ pub trait DatasetExt: Dataset {
         }
     }
 
+    /// True if there are no elements.
+    ///
+    /// # Errors
+    /// `Closed`.
+    fn is_empty(&self) -> Result<bool> {
+        Ok(self.size()? == 0)
+    }
+
     /// How far each axis can grow, `None` for without limit; the shape where it cannot.
     ///
     /// # Errors

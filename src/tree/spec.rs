@@ -325,10 +325,10 @@ impl DatasetSpec {
         for filter in &self.filters {
             match filter {
                 Filter::Gzip(level) if *level > 9 => bail!(InvalidArgument, "the gzip level {level} is not between 0 and 9"),
-                Filter::Szip { options, pixels_per_block } => {
-                    if !matches!(options & 36, 4 | 32) || *pixels_per_block == 0 || *pixels_per_block > 32 || pixels_per_block % 2 == 1 {
-                        bail!(InvalidArgument, "szip needs the option 4 or 32 and an even number of at most 32 pixels per block");
-                    }
+                Filter::Szip { options, pixels_per_block }
+                    if !matches!(options & 36, 4 | 32) || *pixels_per_block == 0 || *pixels_per_block > 32 || pixels_per_block % 2 == 1 =>
+                {
+                    bail!(InvalidArgument, "szip needs the option 4 or 32 and an even number of at most 32 pixels per block")
                 }
                 Filter::Bitshuffle { block_size, .. } if block_size % 8 != 0 => {
                     bail!(InvalidArgument, "the bitshuffle block size {block_size} is not a multiple of 8")

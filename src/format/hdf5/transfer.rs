@@ -131,7 +131,7 @@ impl<'s> Boxes<'s> {
         }
         let elements: usize = pieces.iter().map(|p| p.count).product();
         if elements.saturating_mul(item) > SCRATCH
-            && let Some((a, b)) = self.halves(pieces, elements.saturating_mul(item) > MOST)
+            && let Some([a, b]) = self.halves(pieces, elements.saturating_mul(item) > MOST)
         {
             self.read_box(&a, shape, out, heap)?;
             return self.read_box(&b, shape, out, heap);
@@ -147,7 +147,7 @@ impl<'s> Boxes<'s> {
     }
 
     /// The box cut in two along its first axis that can be, between chunks where there are chunks, or anywhere if it must be.
-    fn halves(&self, pieces: &[Rc<Piece>], must: bool) -> Option<(Vec<Rc<Piece>>, Vec<Rc<Piece>>)> {
+    fn halves(&self, pieces: &[Rc<Piece>], must: bool) -> Option<[Vec<Rc<Piece>>; 2]> {
         let chunk = |k: usize| self.source.chunks.map(|c| c[k].max(1));
         let aligned = pieces.iter().enumerate().find_map(|(k, p)| Some((k, p.halve(chunk(k))?)));
         let anywhere = || pieces.iter().enumerate().find_map(|(k, p)| Some((k, p.halve(None)?)));
@@ -155,7 +155,7 @@ impl<'s> Boxes<'s> {
         let (mut first, mut second) = (pieces.to_vec(), pieces.to_vec());
         first[axis] = Rc::new(a);
         second[axis] = Rc::new(b);
-        Some((first, second))
+        Some([first, second])
     }
 
     fn write_selected(&mut self, dims: &[usize], bytes: &[u8], heap: Option<&Arena>) -> Result<()> {
@@ -173,7 +173,7 @@ impl<'s> Boxes<'s> {
         }
         let elements: usize = pieces.iter().map(|p| p.count).product();
         if elements.saturating_mul(item) > SCRATCH
-            && let Some((a, b)) = self.halves(pieces, elements.saturating_mul(item) > MOST)
+            && let Some([a, b]) = self.halves(pieces, elements.saturating_mul(item) > MOST)
         {
             self.write_box(&a, shape, data, heap)?;
             return self.write_box(&b, shape, data, heap);
