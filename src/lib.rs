@@ -80,3 +80,8 @@ pub mod prelude {
     pub use crate::array::{FromArray, IntoArray};
     pub use crate::tree::{Attributes, AttributesExt, Dataset, DatasetExt, Group, GroupExt, Object};
 }
+
+/// The example of the README compiles.
+#[cfg(all(doctest, feature = "hdf5"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
