@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 samples=${MEMH5_SAMPLES:-../shared/samples}
 files="tests/data/caput/*.h5"
-for more in "$samples"/spine/h5/*.h5 "$samples"/larpix/*.h5; do
+for more in "$samples"/spine/h5/*.h5; do
     [ -e "$more" ] && files="$files $more"
 done
 echo "== What is in a file that caput wrote"
