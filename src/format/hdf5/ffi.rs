@@ -194,8 +194,6 @@ fn describe(stack: &[String]) -> Error {
     let Some(inner) = stack.first() else { return Error::new(ErrorKind::Io, "the HDF5 library failed and did not say why") };
     let kind = MEANINGS.iter().find(|(text, _)| stack.iter().any(|s| s.contains(text))).map_or(ErrorKind::Corrupt, |(_, kind)| *kind);
     let told = MEANINGS.iter().find_map(|(text, _)| stack.iter().find(|s| s.contains(text))).unwrap_or(inner);
-    // What the system said follows as the cause; times, buffers and descriptors tell the user nothing.
-    let told = if told.contains("errno = ") { told.split(':').next().unwrap_or(told) } else { told };
     let message = match stack.last() {
         Some(outer) if outer != told => format!("the HDF5 library says: {}: {}", tidy(outer), tidy(told)),
         _ => format!("the HDF5 library says: {}", tidy(told)),
