@@ -146,6 +146,7 @@ impl<'b> Machine<'b> {
                     let root = std::mem::replace(&mut self.root, self.backend.fresh()?);
                     self.root = self.backend.reopen(root, Mode::ReadWrite)?;
                 }
+                self.targets = referred(&self.root)?;
                 picture(&self.root)?
             }
         })
@@ -175,6 +176,20 @@ fn drop_dangling(root: &GroupRef) -> Result<()> {
     clean(root.attrs())?;
     root.visit::<()>(|_, node| clean(node.attrs()).map(|()| None))?;
     Ok(())
+}
+
+/// The objects that stored references lead to: kept open, so that no later object takes the address of a deleted one.
+fn referred(root: &GroupRef) -> Result<Vec<Node>> {
+    let mut targets = Vec::new();
+    let mut follow = |attrs: &dyn memh5::tree::Attributes| {
+        targets.extend(attrs.get::<ObjectRef>("ref").and_then(|r| r.open()));
+    };
+    follow(root.attrs());
+    root.visit::<()>(|_, node| {
+        follow(node.attrs());
+        Ok(None)
+    })?;
+    Ok(targets)
 }
 
 fn write(d: &memh5::tree::DatasetRef, seed: u64, dtype: Option<&DType>) -> Result<()> {
