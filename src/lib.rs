@@ -30,6 +30,7 @@
 //! * [`dtype`], [`array`], [`selection`]: element types known at run time, arrays of them, what part of an array is meant.
 //! * [`memory`], [`format`], [`mem_disk`]: where trees live.
 //! * [`copy`]: [`deep_group_copy`](copy::deep_group_copy) between any two groups, and what was lost on the way.
+//! * [`distributed`]: ranks, and how an axis is split over them.
 //! * [`publish`]: files that are complete or not there.
 //! * [`error`]: the one [`Error`], with a kind, a place and a remedy.
 //!
@@ -53,6 +54,7 @@ pub mod array;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod copy;
+pub mod distributed;
 pub mod dtype;
 pub mod error;
 pub mod format;
