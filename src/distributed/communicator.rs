@@ -1,7 +1,7 @@
 //! The waist between distributed code and what carries its messages.
 
 use crate::dtype::DType;
-use crate::error::{Error, Result, bail};
+use crate::error::{Error, Result, bail, error};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ pub type CommRef = Arc<dyn Communicator>;
 
 /// A group of ranks that exchange bytes. All lengths are `usize`: no message is too long.
 ///
-/// Every method but [`rank`](Self::rank), [`size`](Self::size), [`id`](Self::id), [`poison`](Self::poison), [`poisoned`](Self::poisoned) and
-/// [`as_any`](Self::as_any) is collective: all ranks of the communicator call it, in the same order. A communicator that was
+/// Every method but [`rank`](Self::rank), [`size`](Self::size), [`id`](Self::id), [`poison`](Self::poison), [`poisoned`](Self::poisoned),
+/// [`poison_spreads`](Self::poison_spreads), [`abort`](Self::abort) and [`as_any`](Self::as_any) is collective: all ranks of the communicator call it, in the same order. A communicator that was
 /// poisoned refuses every collective call with the error that poisoned it.
 pub trait Communicator: fmt::Debug + Send + Sync {
     /// Which rank this is, from 0.
@@ -93,8 +93,25 @@ pub trait Communicator: fmt::Debug + Send + Sync {
     /// The error with which the communicator was poisoned.
     fn poisoned(&self) -> Option<Error>;
 
+    /// True if ranks that wait for a poisoned rank get its error, as threads do. MPI cannot tell them.
+    fn poison_spreads(&self) -> bool;
+
+    /// Ends the work of all ranks: under MPI the job, processes and all; among threads every call that waits and every later one fails with this
+    /// error. The last resort of a rank that cannot reach the others.
+    fn abort(&self, error: Error);
+
     /// This, for a downcast to the concrete type.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// The error of a rank that waited long enough for others.
+pub(super) fn late(missing: &[usize]) -> Error {
+    let names = missing.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let error = match missing {
+        [_] => error!(Collective, "rank {names} did not come within the deadline"),
+        _ => error!(Collective, "ranks {names} did not come within the deadline"),
+    };
+    error.on_rank(missing.first().copied().unwrap_or_default())
 }
 
 /// What [`Communicator::all_reduce`] does to the numbers.

@@ -1,6 +1,7 @@
 //! One rank alone.
 
 use super::communicator::{CommRef, Communicator, Number, ReduceOp};
+use super::reduce;
 use crate::error::{Error, Result, bail};
 use parking_lot::Mutex;
 use std::any::Any;
@@ -110,7 +111,9 @@ impl Communicator for SelfComm {
 
     fn all_reduce(&self, data: &mut [u8], number: Number, op: ReduceOp) -> Result<()> {
         self.check()?;
-        op.check(data.len(), number)
+        op.check(data.len(), number)?;
+        reduce::begin(data, number, op);
+        Ok(())
     }
 
     fn reduce(&self, data: &mut [u8], number: Number, op: ReduceOp, root: usize) -> Result<()> {
@@ -133,6 +136,14 @@ impl Communicator for SelfComm {
 
     fn poisoned(&self) -> Option<Error> {
         self.0.poison.lock().clone()
+    }
+
+    fn poison_spreads(&self) -> bool {
+        true
+    }
+
+    fn abort(&self, error: Error) {
+        self.poison(error);
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,0 +1,25 @@
+//! Suites of the ranks, run on threads by `tests/thread_ranks.rs` and under `mpirun` by `tests/mpi/main.rs`.
+//!
+//! A case is a function that every rank calls with the communicator of all ranks. It fails by a panic (an assertion) or an error on any
+//! rank. It must work for any number of ranks, from one on.
+
+pub mod collectives;
+
+use memh5::Result;
+use memh5::distributed::CommRef;
+
+/// A case by its name.
+pub type Case = (&'static str, fn(&CommRef) -> Result<()>);
+
+/// All cases of all suites.
+pub fn all() -> Vec<Case> {
+    [collectives::CASES].concat()
+}
+
+/// Names the functions of a suite as cases.
+#[macro_export]
+macro_rules! cases {
+    ($($name:ident),+ $(,)?) => {
+        pub const CASES: &[$crate::ranks::Case] = &[$((concat!(module_path!(), "::", stringify!($name)), $name)),+];
+    };
+}
