@@ -230,3 +230,30 @@ fn bounds_and_images() {
     }
     assert_eq!(format::open(&path, Mode::Read).unwrap().keys().unwrap(), ["d"]);
 }
+
+/// HDF5 gives a new contiguous dataset the room of a deleted one, and does not fill it.
+#[test]
+fn elements_that_were_never_written_are_zero_also_in_room_used_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = Hdf5File::open(dir.path().join("a.h5"), Mode::Truncate).unwrap();
+    let root = file.root().unwrap();
+    root.create_dataset("old").write(vec![u64::MAX; 3_000_000]).unwrap();
+    // What lies after it keeps the file from becoming shorter.
+    root.create_dataset("after").write(vec![1u8; 100]).unwrap();
+    root.delete("old").unwrap();
+    root.flush().unwrap();
+    for (name, shape) in [("line", vec![2_000_000]), ("table", vec![3, 5, 20]), ("wide", vec![2, 700_000]), ("one", vec![1, 1])] {
+        let d = root.create_dataset(name).dtype(memh5::DType::I32).shape(shape.clone()).create().unwrap();
+        d.write_slice(0, 7i32).unwrap();
+        let read = d.read::<i32>().unwrap();
+        for (k, row) in read.outer_iter().enumerate() {
+            assert!(row.iter().all(|v| *v == if k == 0 { 7 } else { 0 }), "{name} row {k}");
+        }
+    }
+    let text = root.create_dataset("text").dtype(memh5::DType::STR).shape([2, 1000]).create().unwrap();
+    text.write_slice(0, "seven").unwrap();
+    assert_eq!(text.read_slice::<Vec<String>>(1).unwrap(), vec![String::new(); 1000]);
+    let refs = root.create_dataset("refs").dtype(memh5::DType::ObjectRef).shape([2, 1000]).create().unwrap();
+    refs.write_slice(0, root.reference().unwrap()).unwrap();
+    assert!(refs.read_slice::<memh5::AnyArray>(1).unwrap().to_references().unwrap().iter().all(|r| r.is_null()));
+}

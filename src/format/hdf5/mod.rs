@@ -40,6 +40,7 @@ mod open;
 mod plan;
 mod props;
 mod refs;
+mod settle;
 mod signature;
 mod space;
 mod transfer;

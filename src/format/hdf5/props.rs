@@ -129,7 +129,7 @@ pub(super) fn chunk_shape(list: hid_t, rank: usize) -> Result<Option<Vec<usize>>
     Ok(Some(dims.into_iter().map(|n| n as usize).collect()))
 }
 
-fn layout(list: hid_t) -> H5D_layout_t {
+pub(super) fn layout(list: hid_t) -> H5D_layout_t {
     library(|| {
         // SAFETY: the id is one of a property list; a failure is a value of the enumeration.
         unsafe { H5Pget_layout(list) }

@@ -7,6 +7,7 @@ use super::ffi::{Id, h5, hid_t};
 use super::gather::{gather, scatter};
 use super::plan::{self, Piece};
 use super::refs::References;
+use super::settle::settle;
 use super::space;
 use crate::array::{AnyArray, Arena};
 use crate::dtype::DType;
@@ -286,6 +287,7 @@ fn write_elements(source: &Source<'_>, selection: &Resolved, array: &AnyArray) -
     if selection.is_all(source.shape) {
         return write_all(source, data, heap);
     }
+    settle(source)?;
     if source.codec.is_single() {
         let mut positions = Vec::with_capacity(selection.count());
         selection.for_each_run(source.shape, |start, count| positions.extend(start..start + count));
@@ -315,6 +317,7 @@ fn write_elements(source: &Source<'_>, selection: &Resolved, array: &AnyArray) -
 /// Writes all elements.
 pub(super) fn write_all(s: &Source<'_>, data: &[u8], heap: Option<&Arena>) -> Result<()> {
     if s.codec.is_single() && !s.shape.is_empty() {
+        settle(s)?;
         return write_singly(s, 0..data.len() / s.codec.itemsize(), data, heap);
     }
     let out = s.codec.outgoing(data, heap, s.refs)?;
