@@ -11,7 +11,7 @@ for bench in ${BENCHES:-memory_tree deep_copy files}; do
     turn=0
     while [ "$turn" -lt "${REPEATS:-5}" ]; do
         cargo bench --quiet --bench "$bench" >>"$out/$bench.ours"
-        if [ -f "benches/peers/$bench.py" ]; then "$python" "benches/peers/$bench.py" >>"$out/$bench.peer"; fi
+        if [ -f "benches/peers/$bench.py" ]; then TURN=$turn "$python" "benches/peers/$bench.py" >>"$out/$bench.peer"; fi
         turn=$((turn + 1))
     done
 done

@@ -11,6 +11,20 @@ TARGETS = {
     "load 10^4 datasets": 2.0,
     "read 10^5 indices": 20.0,
     "read [::16]": 1.0,
+    "lookup_100k_against_dict": 1.0,
+    **dict.fromkeys(
+        [
+            "create_100k_datasets",
+            "lookup_100k_datasets",
+            "lookup_100k_through_trait",
+            "iterate_100k_names",
+            "iterate_100k_datasets",
+            "set_100k_attributes",
+            "get_100k_attributes",
+            "iterate_100k_attributes",
+        ],
+        100.0,
+    ),
 }
 
 
