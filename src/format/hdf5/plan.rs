@@ -12,6 +12,8 @@ const LIST_GAP: usize = 4 << 10;
 const STRIDE_GAP: usize = 512;
 /// So many hyperslabs are united for one call.
 const UNION: usize = 32;
+/// Segments of more bytes than this, on average, go through a call each: straight to their place in the array.
+const LONG: usize = 16 << 10;
 /// A union of runs of fewer elements than this, on average, is selected point by point.
 pub(super) const MANY: usize = 4;
 /// So many single points go through one call.
@@ -150,7 +152,13 @@ fn list_pieces(list: &[usize], row: usize, chunk: Option<usize>, alone: bool, wr
     // Many short ones: unite them for a call, as single points where that is what they are.
     let span = |s: &[(usize, usize)]| s.last().map_or(0, |l| l.0) + 1 - s.first().map_or(0, |f| f.0);
     let elements: usize = segments.iter().map(|s| span(s)).sum();
-    let batch = if alone && segments.iter().all(|s| span(s) < MANY) && elements < MANY * segments.len() { POINTS } else { UNION };
+    let batch = if alone && segments.iter().all(|s| span(s) < MANY) && elements < MANY * segments.len() {
+        POINTS
+    } else if elements.saturating_mul(row) / segments.len().max(1) > LONG {
+        1
+    } else {
+        UNION
+    };
     let mut out = Vec::with_capacity(segments.len().div_ceil(batch));
     for group in segments.chunks_mut(batch) {
         let (mut runs, mut places, mut count) = (Vec::with_capacity(group.len()), Vec::new(), 0);
@@ -219,7 +227,10 @@ mod tests {
         let wanted = vec![(7, 0), (2, 1), (7, 2), (3, 3), (1_000_000, 4), (2, 5)];
         assert_eq!(pairs(&pieces(&axis, 8, None, true, false)), wanted);
         assert_eq!(pairs(&pieces(&axis, 1 << 20, Some(4), false, false)), wanted);
-        let spread = pieces(&axis, 1 << 20, None, false, false);
+        let apart = pieces(&axis, 1 << 20, None, false, false);
+        assert_eq!(apart.iter().map(|p| p.runs.len()).collect::<Vec<_>>(), [1, 1, 1]);
+        assert_eq!(pairs(&apart), wanted);
+        let spread = pieces(&axis, 1 << 13, None, false, false);
         assert_eq!(spread.iter().map(|p| p.runs.len()).collect::<Vec<_>>(), [3]);
         for at in 1..spread[0].count {
             let (a, b) = spread[0].split(at).unwrap();
