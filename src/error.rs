@@ -1,6 +1,7 @@
 //! The one error of the crate: what was tried, on which object of which file, what went wrong, and what to do.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,6 +53,29 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds.
+    pub(crate) const ALL: [Self; 19] = [
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::NotADataset,
+        Self::NotAGroup,
+        Self::InvalidName,
+        Self::InvalidArgument,
+        Self::Shape,
+        Self::Dtype,
+        Self::Selection,
+        Self::ReadOnly,
+        Self::NotAllowed,
+        Self::Locked,
+        Self::Corrupt,
+        Self::Unsupported,
+        Self::Closed,
+        Self::Poisoned,
+        Self::Collective,
+        Self::Cancelled,
+        Self::Io,
+    ];
+
     /// The name of the kind, as in the documentation.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -85,7 +109,16 @@ impl fmt::Display for ErrorKind {
 }
 
 /// The cause behind an error, shared so that an error can be cloned to several ranks.
-type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
+#[derive(Debug, Clone)]
+struct Shared(Arc<dyn std::error::Error + Send + Sync + 'static>);
+
+impl Deref for Shared {
+    type Target = dyn std::error::Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
 
 /// The error of every call of this crate.
 ///
@@ -106,7 +139,7 @@ struct Inner {
     operation: Option<String>,
     remedy: Option<String>,
     #[source]
-    source: Option<Source>,
+    source: Option<Shared>,
 }
 
 impl fmt::Display for Inner {
@@ -129,7 +162,7 @@ impl fmt::Display for Inner {
             write!(f, " [{}]", where_.join(", "))?;
         }
         if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
+            write!(f, ": {}", source.0)?;
         }
         if let Some(remedy) = &self.remedy {
             write!(f, "; {remedy}")?;
@@ -186,6 +219,14 @@ impl Error {
         self
     }
 
+    /// Names the object, where its path is known.
+    pub(crate) fn at_place(self, path: Option<&str>) -> Self {
+        match path {
+            Some(path) => self.at(path),
+            None => self,
+        }
+    }
+
     /// Names the file. Keeps one that is already there.
     #[must_use]
     pub fn in_file(mut self, file: impl AsRef<Path>) -> Self {
@@ -217,7 +258,7 @@ impl Error {
     /// Attaches the cause.
     #[must_use]
     pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Arc::new(source));
+        self.0.source = Some(Shared(Arc::new(source)));
         self
     }
 

@@ -2,7 +2,7 @@
 
 mod ranks;
 
-use memh5::distributed::{CommRef, Number, ReduceOp, SelfComm, ThreadComm};
+use memh5::distributed::{Agreement, Call, CommRef, Number, ReduceOp, SelfComm, Terms, ThreadComm};
 use memh5::{Error, ErrorKind, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,6 +177,89 @@ fn many_communicators_and_calls_leave_nothing_behind() {
             part.barrier()?;
         }
         Ok(())
+    })
+    .unwrap();
+}
+
+/// Where a rank fails within a collective call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    Before,
+    BeforeTheStep,
+    AfterTheStep,
+    AtTheEnd,
+}
+
+#[test]
+fn a_rank_that_panics_anywhere_in_a_collective_call_is_named_by_all() {
+    for place in [Place::Before, Place::BeforeTheStep, Place::AfterTheStep, Place::AtTheEnd] {
+        for bad in 0..3 {
+            let results = soon(3, |comm| {
+                let here = |at| assert!(comm.rank() != bad || at != place, "broken at {at:?}");
+                let agreement = Agreement::new(comm.clone());
+                here(Place::Before);
+                agreement.collective(Call::new("save").path("/"), |step| {
+                    here(Place::BeforeTheStep);
+                    step.agree(Ok(()))?;
+                    here(Place::AfterTheStep);
+                    step.comm().all_gather(&[1])?;
+                    here(Place::AtTheEnd);
+                    Ok(())
+                })
+            });
+            for result in results {
+                assert_eq!(rank_of(&result), (ErrorKind::Collective, Some(bad)));
+                assert!(result.unwrap_err().to_string().contains("broken at"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rank_that_never_comes_is_named_within_the_deadline() {
+    let results = soon(4, |comm| {
+        let agreement = Agreement::new(comm.clone());
+        agreement.set_terms(Terms::default().deadline(Duration::from_millis(200)))?;
+        if comm.rank() == 2 {
+            std::thread::sleep(Duration::from_millis(700));
+            return Ok(());
+        }
+        let error = agreement.collective(Call::new("save").path("/a"), |_| Ok(())).unwrap_err();
+        // It cannot be used any more.
+        assert_eq!(agreement.collective(Call::new("save"), |_| Ok(())).unwrap_err().message(), error.message());
+        Err(error)
+    });
+    for (rank, result) in results.iter().enumerate().filter(|(rank, _)| *rank != 2) {
+        let error = result.as_ref().unwrap_err();
+        assert_eq!(rank_of(result), (ErrorKind::Collective, Some(2)), "{rank}");
+        assert_eq!(error.to_string(), "cannot save: rank 2 did not come within the deadline [object '/a', rank 2]");
+    }
+}
+
+#[test]
+fn the_watchdog_wakes_ranks_that_wait_where_nobody_comes() {
+    let results = soon(2, |comm| {
+        let agreement = Agreement::new(comm.clone());
+        agreement.set_terms(Terms::default().watchdog(Some(Duration::from_millis(200))))?;
+        agreement.collective(Call::new("exchange"), |step| {
+            // Each waits for a message that the other does not send.
+            step.comm().send_recv(None, Some((1 - step.comm().rank(), &mut [0])))
+        })
+    });
+    for result in results {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Collective);
+        assert!(error.to_string().contains("stuck"), "{error}");
+    }
+    // Work that ends in time is left alone, and its end stops the clock.
+    ThreadComm::run(2, |comm| {
+        let agreement = Agreement::new(comm);
+        agreement.set_terms(Terms::default().watchdog(Some(Duration::from_millis(100))))?;
+        for _ in 0..3 {
+            agreement.collective(Call::new("exchange"), |step| step.agree(Ok(())))?;
+        }
+        std::thread::sleep(Duration::from_millis(250));
+        agreement.comm().barrier()
     })
     .unwrap();
 }

@@ -1,14 +1,16 @@
 //! Ranks: communicators, the partition of an axis over them, and what stands on it.
 //!
 //! A program is written against [`Communicator`]. One rank is [`SelfComm`]; ranks that are threads, for tests and small machines, are
-//! [`ThreadComm`].
+//! [`ThreadComm`]. Who writes collective calls makes them through an [`Agreement`](agree::Agreement), so that no rank is left waiting.
 
+pub mod agree;
 mod communicator;
 mod partition;
 mod reduce;
 mod self_comm;
 mod thread_comm;
 
+pub use agree::{Agreement, Call, Checks, Step, Terms};
 pub use communicator::{CommRef, Communicator, Number, ReduceOp};
 pub use partition::Partition;
 pub use self_comm::SelfComm;

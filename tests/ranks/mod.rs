@@ -3,6 +3,7 @@
 //! A case is a function that every rank calls with the communicator of all ranks. It fails by a panic (an assertion) or an error on any
 //! rank. It must work for any number of ranks, from one on.
 
+pub mod agreement;
 pub mod collectives;
 
 use memh5::Result;
@@ -13,7 +14,7 @@ pub type Case = (&'static str, fn(&CommRef) -> Result<()>);
 
 /// All cases of all suites.
 pub fn all() -> Vec<Case> {
-    [collectives::CASES].concat()
+    [collectives::CASES, agreement::CASES].concat()
 }
 
 /// Names the functions of a suite as cases.

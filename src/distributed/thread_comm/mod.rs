@@ -7,6 +7,7 @@ mod shared;
 use super::communicator::{CommRef, Communicator, Number, ReduceOp};
 use super::reduce;
 use crate::error::{Error, Result, bail, error};
+pub(super) use run::panic_message;
 use shared::{Call, Deposit, Shared};
 use std::any::Any;
 use std::sync::Arc;
