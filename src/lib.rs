@@ -63,6 +63,7 @@ pub mod memory;
 pub mod path;
 pub mod publish;
 pub mod selection;
+pub mod stage;
 pub mod tree;
 
 pub use array::{AnyArray, Element};

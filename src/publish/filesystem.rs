@@ -231,6 +231,27 @@ pub trait FileSystem: Send + Sync + Debug {
     /// What the system says.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// Copies the content of a file into a new one; what exists is not replaced. Returns its length. What is shared between them, if the file
+    /// system can share, costs nothing.
+    ///
+    /// # Errors
+    /// What the system says; then the new file may be there in part.
+    fn copy_file(&self, from: &Path, to: &Path) -> io::Result<u64> {
+        let source = retry(|| self.open(from, OpenMode::Read))?;
+        let target = retry(|| self.open(to, OpenMode::CreateNew))?;
+        let mut buffer = vec![0; 1 << 20];
+        let mut at = 0;
+        loop {
+            match retry(|| source.read_at(&mut buffer, at))? {
+                0 => return Ok(at),
+                n => {
+                    target.write_all_at(buffer.get(..n).unwrap_or_default(), at)?;
+                    at += n as u64;
+                }
+            }
+        }
+    }
+
     /// True if something is at the path, a dangling link included.
     ///
     /// # Errors

@@ -111,8 +111,13 @@ impl LockFileBuilder {
     }
 
     /// Works on another file system, as a fault-injecting one.
-    pub fn file_system(mut self, file_system: impl FileSystem + 'static) -> Self {
-        self.file_system = Arc::new(file_system);
+    pub fn file_system(self, file_system: impl FileSystem + 'static) -> Self {
+        self.shared_file_system(Arc::new(file_system))
+    }
+
+    /// [`file_system`](Self::file_system) for one that is shared.
+    pub(crate) fn shared_file_system(mut self, file_system: Arc<dyn FileSystem>) -> Self {
+        self.file_system = file_system;
         self
     }
 

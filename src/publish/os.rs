@@ -61,6 +61,18 @@ impl FileSystem for OsFileSystem {
         Ok(Box::new(OsFile(options.open(path)?)))
     }
 
+    fn copy_file(&self, from: &Path, to: &Path) -> io::Result<u64> {
+        let mut source = fs::File::open(from)?;
+        let mut target = fs::OpenOptions::new().write(true).create_new(true).open(to)?;
+        // Where the file system can, the new file shares the blocks of the old one until either changes.
+        #[cfg(target_os = "linux")]
+        if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
+            return source.metadata().map(|m| m.len());
+        }
+        // On Linux the kernel moves the bytes (copy_file_range).
+        io::copy(&mut source, &mut target)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }

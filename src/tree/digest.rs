@@ -167,10 +167,10 @@ impl Plan {
         matches!(self.steps[..], [Step::Raw { offset: 0, len }] if len == self.itemsize)
     }
 
-    fn feed(&self, array: &AnyArray, sink: &mut Sha256, paths: &mut LazyPaths) -> Result<()> {
+    fn feed(&self, array: &AnyArray, sink: &mut dyn FnMut(&[u8]), paths: &mut LazyPaths) -> Result<()> {
         let (bytes, _) = array.raw();
         if self.is_raw() {
-            sink.update(bytes);
+            sink(bytes);
             return Ok(());
         }
         for element in bytes.chunks_exact(self.itemsize.max(1)) {
@@ -183,48 +183,48 @@ impl Plan {
 }
 
 impl Step {
-    fn feed(&self, array: &AnyArray, element: &[u8], sink: &mut Sha256, paths: &mut LazyPaths) -> Result<()> {
+    fn feed(&self, array: &AnyArray, element: &[u8], sink: &mut dyn FnMut(&[u8]), paths: &mut LazyPaths) -> Result<()> {
         match self {
-            Step::Raw { offset, len } => sink.update(&element[*offset..offset + len]),
-            Step::Swapped { offset, len } => element[*offset..offset + len].iter().rev().for_each(|b| sink.update([*b])),
+            Step::Raw { offset, len } => sink(&element[*offset..offset + len]),
+            Step::Swapped { offset, len } => element[*offset..offset + len].iter().rev().for_each(|b| sink(&[*b])),
             Step::Fixed { offset, len, padding } => {
                 let text = trim_string(&element[*offset..offset + len], *padding);
-                sink.update(text);
-                sink.update(vec![0; len - text.len()]);
+                sink(text);
+                sink(&vec![0; len - text.len()]);
             }
             Step::Str { offset } => {
                 if let Some(Item::Str(text)) = array.item(element, *offset) {
-                    sink.update(text);
+                    sink(text);
                 }
-                sink.update([0]);
+                sink(&[0]);
             }
             Step::Seq { offset, items } => match array.item(element, *offset) {
                 Some(Item::Seq(sequence)) => {
-                    sink.update((sequence.len() as u64).to_le_bytes());
+                    sink(&(sequence.len() as u64).to_le_bytes());
                     items.feed(sequence, sink, paths)?;
                 }
-                _ => sink.update(0u64.to_le_bytes()),
+                _ => sink(&0u64.to_le_bytes()),
             },
             Step::Object { offset } => {
                 if let Some(Item::Object(reference)) = array.item(element, *offset)
                     && !reference.is_null()
                 {
-                    sink.update(paths.get()?.target(reference));
+                    sink(paths.get()?.target(reference).as_bytes());
                 }
-                sink.update([0]);
+                sink(&[0]);
             }
             Step::Region { offset } => {
                 let Some(Item::Region(reference)) = array.item(element, *offset) else {
-                    sink.update([0]);
+                    sink(&[0]);
                     return Ok(());
                 };
                 let target = if reference.is_null() { "" } else { paths.get()?.target(&reference.target) };
-                sink.update(target);
-                sink.update([0]);
+                sink(target.as_bytes());
+                sink(&[0]);
                 if !matches!(target, "" | "?")
                     && let Some((first, last)) = reference.region.bounds()
                 {
-                    first.iter().chain(&last).for_each(|n| sink.update(n.to_le_bytes()));
+                    first.iter().chain(&last).for_each(|n| sink(&n.to_le_bytes()));
                 }
             }
         }
@@ -245,11 +245,17 @@ impl Digester {
 
     /// Adds the elements of an array, which has the dtype.
     pub(crate) fn add(&mut self, array: &AnyArray, paths: &mut LazyPaths) -> Result<()> {
-        self.plan.feed(array, &mut self.sink, paths)
+        let sink = &mut self.sink;
+        self.plan.feed(array, &mut |bytes| sink.update(bytes), paths)
     }
 
     /// The digest in hexadecimal.
     pub(crate) fn finish(self) -> String {
         self.sink.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
+}
+
+/// Hands the canonical bytes of an array's elements to a function: those that the digest is over. References need the paths.
+pub(crate) fn canonical_bytes(array: &AnyArray, sink: &mut dyn FnMut(&[u8]), paths: &mut LazyPaths) -> Result<()> {
+    Plan::of(array.dtype()).feed(array, sink, paths)
 }

@@ -9,7 +9,7 @@ mod blocks;
 mod builder;
 mod dataset;
 mod diff;
-mod digest;
+pub(crate) mod digest;
 mod dump;
 mod equal;
 mod group;
