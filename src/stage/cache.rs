@@ -112,12 +112,17 @@ impl Cache {
             let status = there.as_deref().map_or(Ok(StageStatus::Absent), status_of)?;
             match (status, building) {
                 // Published with another stage of this session; nobody else may have rebuilt it meanwhile.
-                (StageStatus::Incomplete, Some(events)) => match there {
-                    Some(stage) if is_ours(&*stage, &session, events)? => Ok(()),
-                    _ => Err(error!(Locked, "another writer has rebuilt the stage '{}' meanwhile", plan.stage).remedy("begin the stage again")),
-                },
-                (_, Some(events)) => Err(error!(Locked, "the stage '{}', of which {events} events are written, is {status} by now", plan.stage)
-                    .remedy("another writer has replaced the cache: begin the stage again")),
+                (StageStatus::Incomplete, Some(events)) => {
+                    match there {
+                        Some(stage) if is_ours(&*stage, &session, events)? => Ok(()),
+                        _ => Err(error!(Locked, "another writer has rebuilt the stage '{}' meanwhile", plan.stage)
+                            .remedy("begin the stage again")),
+                    }
+                }
+                (_, Some(events)) => {
+                    Err(error!(Locked, "the stage '{}', of which {events} events are written, is {status} by now", plan.stage)
+                        .remedy("another writer has replaced the cache: begin the stage again"))
+                }
                 (StageStatus::Complete, None) if !plan.overwrite => {
                     Err(error!(AlreadyExists, "the stage '{}' is already complete", plan.stage)
                         .at(format!("/stages/{}", plan.stage))
@@ -309,4 +314,3 @@ fn is_ours(stage: &dyn Group, session: &str, events: u64) -> Result<bool> {
     let same = attrs.contains(SESSION)? && attrs.get::<String>(SESSION)? == session;
     Ok(same && (stage.dataset("events")?.len()? as u64) == events)
 }
-

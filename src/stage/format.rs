@@ -123,7 +123,12 @@ impl DataFormat {
             bail!(Dtype, "its objects are of the class {} in this stage, and of {} in this batch", class(self), class(other));
         }
         if self.elements.len() != other.elements.len() {
-            bail!(Shape, "an event has a list of {} arrays in this stage, and of {} in this batch", self.elements.len(), other.elements.len());
+            bail!(
+                Shape,
+                "an event has a list of {} arrays in this stage, and of {} in this batch",
+                self.elements.len(),
+                other.elements.len()
+            );
         }
         for (at, (own, new)) in self.elements.iter().zip(&other.elements).enumerate() {
             let which = if self.elements.len() > 1 { format!("array {at} of its lists") } else { "it".into() };

@@ -49,7 +49,24 @@ macro_rules! one_value {
         }
     )*};
 }
-one_value!(bool, i8, i16, i32, i64, u8, u16, u32, u64, half::f16, f32, f64, num_complex::Complex<f32>, num_complex::Complex<f64>, &str, String);
+one_value!(
+    bool,
+    i8,
+    i16,
+    i32,
+    i64,
+    u8,
+    u16,
+    u32,
+    u64,
+    half::f16,
+    f32,
+    f64,
+    num_complex::Complex<f32>,
+    num_complex::Complex<f64>,
+    &str,
+    String
+);
 
 macro_rules! values {
     ($($t:ty),*) => {$(

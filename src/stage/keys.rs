@@ -40,7 +40,10 @@ impl Projection {
             }
             if key == SOURCE_FILE_ENTRY_INDEX {
                 // With keys given, only if it is asked for or the loader has told it.
-                return self.keys.as_ref().is_none_or(|k| k.iter().any(|k| k == key) || batch.contains(FILE_ENTRY_INDEX) || batch.contains(key));
+                return self
+                    .keys
+                    .as_ref()
+                    .is_none_or(|k| k.iter().any(|k| k == key) || batch.contains(FILE_ENTRY_INDEX) || batch.contains(key));
             }
             if self.skip_keys.iter().any(|k| k == key) {
                 return false;

@@ -38,9 +38,12 @@ pub fn get_file_names(
         (false, Some(file), _) | (true, Some(file), [_]) => vec![relocate(file, directory)],
         (false, None, [input]) => vec![named(directory.unwrap_or(parent(input)), &stem(input))],
         (false, None, _) => {
-            return Err(error!(InvalidArgument, "without a file_name, one input file prefix must be provided").remedy("give file_name or one prefix"));
+            return Err(error!(InvalidArgument, "without a file_name, one input file prefix must be provided")
+                .remedy("give file_name or one prefix"));
         }
-        (true, _, []) => return Err(error!(InvalidArgument, "one prefix per input file must be provided").remedy("give the inputs' names as prefix")),
+        (true, _, []) => {
+            return Err(error!(InvalidArgument, "one prefix per input file must be provided").remedy("give the inputs' names as prefix"));
+        }
         (true, None, [first, ..]) => {
             let dir = directory.unwrap_or(parent(first));
             prefix.iter().map(|p| named(dir, &stem(p))).collect()
@@ -52,7 +55,9 @@ pub fn get_file_names(
     };
     for (at, name) in names.iter().enumerate() {
         if names[..at].contains(name) {
-            return Err(error!(InvalidArgument, "two inputs would share the file \"{}\"", name.display()).remedy("give the inputs different names"));
+            return Err(
+                error!(InvalidArgument, "two inputs would share the file \"{}\"", name.display()).remedy("give the inputs different names")
+            );
         }
     }
     Ok(names)

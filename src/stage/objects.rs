@@ -30,7 +30,10 @@ pub(crate) fn without(rows: &AnyArray, names: &[&str]) -> Result<AnyArray> {
 }
 
 fn check_field(name: &str, dtype: &DType) -> Result<()> {
-    let bad = |what: String| Err(error!(Dtype, "the field '{name}' {what}, which an object's field cannot").remedy("objects have numbers, bools, enumerations, text, fixed arrays of numbers and sequences of numbers"));
+    let bad = |what: String| {
+        Err(error!(Dtype, "the field '{name}' {what}, which an object's field cannot")
+            .remedy("objects have numbers, bools, enumerations, text, fixed arrays of numbers and sequences of numbers"))
+    };
     match dtype {
         d if d.is_numeric() => Ok(()),
         DType::Enum(_) | DType::VarString { .. } | DType::FixedString { .. } => Ok(()),

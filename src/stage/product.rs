@@ -91,7 +91,8 @@ impl Product {
                 d if d.is_numeric() => values,
                 DType::Enum(_) => values,
                 DType::Compound(_) => {
-                    return Err(error!(Dtype, "a compound cannot be a scalar product, which has no class name").remedy("put it with Product::object"));
+                    return Err(error!(Dtype, "a compound cannot be a scalar product, which has no class name")
+                        .remedy("put it with Product::object"));
                 }
                 other => bail!(Dtype, "a value of type {other} cannot be a product"),
             }
@@ -185,7 +186,12 @@ impl Product {
         let Some(first) = lists.first().filter(|l| !l.is_empty()) else { return Err(no_type("jagged lists")) };
         let formats = first.iter().map(rows::format_of).collect::<Result<Vec<_>>>()?;
         if let Some((event, list)) = lists.iter().enumerate().find(|(_, l)| l.len() != formats.len()) {
-            bail!(Shape, "event {event} has a list of {} arrays, and the first has {}: their widths differ, so every list has as many", list.len(), formats.len());
+            bail!(
+                Shape,
+                "event {event} has a list of {} arrays, and the first has {}: their widths differ, so every list has as many",
+                list.len(),
+                formats.len()
+            );
         }
         let mut columns = Vec::with_capacity(formats.len());
         for (at, format) in formats.iter().enumerate() {
@@ -400,5 +406,6 @@ fn arrays_of<A: IntoArray>(lists: impl IntoIterator<Item = Vec<A>>) -> Result<Ve
 }
 
 fn no_type(what: &str) -> crate::Error {
-    error!(Shape, "no {what} at all do not tell their type").remedy("give the type: with Product::flat, or an empty array of rows with Product::rows")
+    error!(Shape, "no {what} at all do not tell their type")
+        .remedy("give the type: with Product::flat, or an empty array of rows with Product::rows")
 }

@@ -72,9 +72,8 @@ impl SourceInfo {
             return Ok(None);
         }
         let group = root.group("source")?;
-        let broken = |name: &str, e: Error| {
-            error!(Corrupt, "the attribute '{name}' of the source is no proper value").at("/source").because(e)
-        };
+        let broken =
+            |name: &str, e: Error| error!(Corrupt, "the attribute '{name}' of the source is no proper value").at("/source").because(e);
         let number = |name: &str| -> Result<i64> {
             let value: crate::AnyArray = group.attrs().get(name).map_err(|e| broken(name, e))?;
             if !value.is_scalar() || !matches!(value.dtype(), DType::Int(_)) {

@@ -52,7 +52,9 @@ pub(super) fn table(dtype: DType, rows: usize, columns: &[Ranges]) -> Result<Any
 
 /// What the checksum of a table is over: the ranges, row by row.
 pub(super) fn numbers(rows: usize, columns: &[Ranges]) -> impl Iterator<Item = u64> {
-    (0..rows).flat_map(move |row| columns.iter().flat_map(move |c| c.ranges.get(row).map_or([0, 0], |&(a, b)| if a < b { [a, b] } else { [0, 0] })))
+    (0..rows).flat_map(move |row| {
+        columns.iter().flat_map(move |c| c.ranges.get(row).map_or([0, 0], |&(a, b)| if a < b { [a, b] } else { [0, 0] }))
+    })
 }
 
 /// The dtype of the rows of `events`: one reference for each product.
@@ -87,7 +89,11 @@ impl Selected {
 
     /// The ranges of a reference.
     pub fn of(&self, at: usize) -> &[(u64, u64)] {
-        let span = if self.starts.is_empty() { at..at + 1 } else { self.starts.get(at).copied().unwrap_or(0)..self.starts.get(at + 1).copied().unwrap_or(0) };
+        let span = if self.starts.is_empty() {
+            at..at + 1
+        } else {
+            self.starts.get(at).copied().unwrap_or(0)..self.starts.get(at + 1).copied().unwrap_or(0)
+        };
         self.ranges.get(span).unwrap_or(&[])
     }
 
@@ -110,7 +116,8 @@ pub(super) fn ranges_of(table: &AnyArray, offset: usize, stride: usize, target: 
         let Some(Item::Region(reference)) = heap.get(select::slot_number(slot, 0)) else {
             bail!(Corrupt, "row {row} holds a null reference");
         };
-        let several = rows_of(reference, id, shape).map_err(|e| error!(Corrupt, "the reference of row {row} is not one to rows of '{}'", target.name()).because(e))?;
+        let several = rows_of(reference, id, shape)
+            .map_err(|e| error!(Corrupt, "the reference of row {row} is not one to rows of '{}'", target.name()).because(e))?;
         match several {
             Rows::One(from, to) => out.push(&[(from, to)]),
             Rows::Many(ranges) => out.push(&ranges),
@@ -153,7 +160,8 @@ fn rows_of(reference: &RegionRef, id: ObjectId, shape: &[usize]) -> Result<Rows>
             if whole(0) {
                 return check(first, last + 1).map(|(a, b)| Rows::One(a, b));
             }
-            let (Some(&start), Some(&stride), Some(&count), Some(&block)) = (start.first(), stride.first(), count.first(), block.first()) else {
+            let (Some(&start), Some(&stride), Some(&count), Some(&block)) = (start.first(), stride.first(), count.first(), block.first())
+            else {
                 bail!(Corrupt, "its selection has no axes");
             };
             check(first, last + 1)?;
@@ -170,9 +178,11 @@ fn rows_of(reference: &RegionRef, id: ObjectId, shape: &[usize]) -> Result<Rows>
             }
             Ok(Rows::Many(ranges))
         }
-        RegionKind::Points(points) if shape.len() == 1 => {
-            points.iter().map(|p| p.first().map_or_else(|| Err(error!(Corrupt, "it selects a point without place")), |&n| check(n, n + 1))).collect::<Result<_>>().map(Rows::Many)
-        }
+        RegionKind::Points(points) if shape.len() == 1 => points
+            .iter()
+            .map(|p| p.first().map_or_else(|| Err(error!(Corrupt, "it selects a point without place")), |&n| check(n, n + 1)))
+            .collect::<Result<_>>()
+            .map(Rows::Many),
         RegionKind::Points(_) => bail!(Unsupported, "it selects single elements of rows"),
     }
 }

@@ -62,12 +62,16 @@ pub(crate) fn gather(values: &AnyArray, ranges: &[(u64, u64)]) -> Result<AnyArra
 pub(crate) fn format_of(array: &AnyArray) -> Result<ElementFormat> {
     let width = match *array.shape() {
         _ if array.is_null() => bail!(Shape, "a null array has no rows"),
-        [] => return Err(error!(Shape, "an array without axes is no array of rows").remedy("put one number per event, for a scalar product")),
+        [] => {
+            return Err(error!(Shape, "an array without axes is no array of rows").remedy("put one number per event, for a scalar product"));
+        }
         [_] => None,
         [_, 0] => bail!(Shape, "an array of shape {:?} has rows without elements", array.shape()),
         [_, width] => Some(width),
-        _ => return Err(error!(Shape, "an array of shape {:?} has {} axes, and a product has one or two", array.shape(), array.ndim())
-            .remedy("reshape it to rows, or put it as a list of arrays")),
+        _ => {
+            return Err(error!(Shape, "an array of shape {:?} has {} axes, and a product has one or two", array.shape(), array.ndim())
+                .remedy("reshape it to rows, or put it as a list of arrays"));
+        }
     };
     check_elements(array.dtype())?;
     Ok(ElementFormat { dtype: array.dtype().clone(), width })
@@ -78,8 +82,10 @@ pub(crate) fn check_elements(dtype: &DType) -> Result<()> {
     match dtype {
         d if d.is_numeric() => Ok(()),
         DType::Enum(_) => Ok(()),
-        d if d.is_string() => Err(error!(Dtype, "arrays of text cannot be a product: text is one per event").remedy("put a text per event, or objects with a field of text")),
-        DType::Compound(_) => Err(error!(Dtype, "an array of compounds cannot be a plain product, which has no class name").remedy("put it as objects: Product::object or Product::objects")),
+        d if d.is_string() => Err(error!(Dtype, "arrays of text cannot be a product: text is one per event")
+            .remedy("put a text per event, or objects with a field of text")),
+        DType::Compound(_) => Err(error!(Dtype, "an array of compounds cannot be a plain product, which has no class name")
+            .remedy("put it as objects: Product::object or Product::objects")),
         other => bail!(Dtype, "arrays of type {other} cannot be a product"),
     }
 }

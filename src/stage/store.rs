@@ -33,9 +33,7 @@ impl StageStore {
                 let dtype = events_dtype(products.iter().map(|p| p.key.as_str()))?;
                 (Products::V1(products), dtype)
             }
-            FormatVersion::V2 => {
-                (Products::V2(formats.iter().map(|(k, f)| ProductV2::new(k, f)).collect::<Result<_>>()?), DType::I64)
-            }
+            FormatVersion::V2 => (Products::V2(formats.iter().map(|(k, f)| ProductV2::new(k, f)).collect::<Result<_>>()?), DType::I64),
         };
         Ok(Self { products, events: Growing::list("events", ElementFormat { dtype, width: None }) })
     }

@@ -1,11 +1,11 @@
 //! Version 1: products beside `events`, whose rows refer to them by region references.
 
+use super::DataFormat;
 use super::format::{ElementFormat, ProductKind};
 use super::growing::Growing;
 use super::product::{Columns, Product};
 use super::regions::{Ranges, numbers, table};
 use super::rows::spans;
-use super::DataFormat;
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};

@@ -92,7 +92,11 @@ impl ProductV2 {
                 }
             }
             (Columns::Rows(rows), [(growing, offsets)]) => {
-                let values = if format.class_name().is_some() { split_rows(&rows.values, &growing.format.dtype, stage, pools)? } else { rows.values.clone() };
+                let values = if format.class_name().is_some() {
+                    split_rows(&rows.values, &growing.format.dtype, stage, pools)?
+                } else {
+                    rows.values.clone()
+                };
                 let base = growing.rows;
                 growing.append(stage, values)?;
                 append_offsets(offsets, stage, base, ends(&rows.offsets))

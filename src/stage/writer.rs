@@ -87,7 +87,10 @@ pub struct StageHdf5Writer {
 
 impl std::fmt::Debug for StageHdf5Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StageHdf5Writer").field("file_name", &self.settings.base).field("stage", &self.settings.stage).finish_non_exhaustive()
+        f.debug_struct("StageHdf5Writer")
+            .field("file_name", &self.settings.base)
+            .field("stage", &self.settings.stage)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,7 +132,8 @@ impl StageHdf5Writer {
 
     fn stage_name(&self) -> Result<String> {
         self.settings.stage.clone().ok_or_else(|| {
-            error!(InvalidArgument, "the writer has no configured `stage`").remedy("give the stage to the builder, or use write_stage and finalize_stage")
+            error!(InvalidArgument, "the writer has no configured `stage`")
+                .remedy("give the stage to the builder, or use write_stage and finalize_stage")
         })
     }
 
@@ -320,7 +324,11 @@ impl StageHdf5Writer {
     pub fn stage_state(&self, stage: &str) -> Option<StageState> {
         let formats = self.stages.get(stage)?.clone();
         let building = || self.caches.values().filter(|c| c.builds(stage));
-        Some(StageState { formats, events: building().map(|c| c.events(stage)).sum(), files: building().map(|c| c.path().to_owned()).collect() })
+        Some(StageState {
+            formats,
+            events: building().map(|c| c.events(stage)).sum(),
+            files: building().map(|c| c.path().to_owned()).collect(),
+        })
     }
 
     /// The paths of the caches that this session has touched, with their root groups where they are in groups.

@@ -138,7 +138,9 @@ fn text(text: &str) -> String {
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 14] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf", "infinity", "~"];
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    begins && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-')) && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+    begins
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-'))
+        && !WORDS.contains(&text.to_ascii_lowercase().as_str())
 }
 
 fn quoted(text: &str) -> String {

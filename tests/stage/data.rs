@@ -80,7 +80,9 @@ pub fn everything(first: usize, sizes: &[usize]) -> Batch {
     let list = |e: usize, n: usize| (0..n).map(|i| if i + 1 == n { array![] } else { numbers(e, 2 * i + 1) }).collect::<Vec<_>>();
     put("clusts", Product::lists(events.iter().map(|(e, n)| list(*e, *n))));
     put("flat_2d", Product::lists(events.iter().map(|(e, n)| (0..*n).map(|i| rows(*e + i, i + 1, 3)).collect::<Vec<_>>())));
-    let jagged = |e: usize, n: usize| vec![any(rows(e, n, 2)), any(rows(e, n + 1, 3)), AnyArray::from(rows(e, n, 1).into_shape_with_order(n).unwrap())];
+    let jagged = |e: usize, n: usize| {
+        vec![any(rows(e, n, 2)), any(rows(e, n + 1, 3)), AnyArray::from(rows(e, n, 1).into_shape_with_order(n).unwrap())]
+    };
     put("jagged", Product::jagged(events.iter().map(|(e, n)| jagged(*e, *n))));
     put("run_info", Product::object("RunInfo", &events.iter().map(|(e, _)| run_info(*e)).collect::<Vec<_>>()));
     let flashes: Vec<Vec<Flash>> = events.iter().map(|(e, n)| (0..*n).map(|i| flash(*e, i)).collect()).collect();
