@@ -10,7 +10,7 @@ use crate::error::{Result, error};
 use crate::path;
 use crate::selection::Selection;
 use crate::tree::{
-    Attributes, Dataset, DatasetRef, DatasetSpec, Datatype, DatatypeRef, Group, GroupRef, GroupSpec, Link, Location, NewLink, Node, Object,
+    Attributes, Collective, Dataset, DatasetRef, DatasetSpec, Datatype, DatatypeRef, Group, GroupRef, GroupSpec, Link, Location, NewLink, Node, Object,
     ObjectId, ObjectRef, resolve,
 };
 use std::any::Any;
@@ -73,6 +73,9 @@ macro_rules! delegate_object {
             }
             fn as_any(&self) -> &dyn Any {
                 self.inner.as_any()
+            }
+            fn collective(&self) -> Option<&dyn Collective> {
+                self.inner.collective()
             }
         }
 

@@ -1,6 +1,7 @@
 //! Attributes in memory.
 
 use super::node::Node;
+use super::ranks::Step;
 use super::reference;
 use super::table::NameTable;
 use super::tree::{Handle, Tree};
@@ -23,6 +24,7 @@ impl Handle {
         reference::check(self, value)?;
         let mut attrs = self.node().attrs.write();
         let table = attrs.get_or_insert_with(|| Box::new(NameTable::new(self.node().track_order)));
+        self.keep_attribute(table, name);
         let old = table.set(name, value.clone());
         drop(attrs);
         drop(old); // outside of the lock: it can be large
@@ -30,8 +32,27 @@ impl Handle {
     }
 
     pub(super) fn attr_delete(&self, name: &str) -> bool {
-        let old = self.node().attrs.write().as_mut().and_then(|table| table.remove(name));
+        let old = self.node().attrs.write().as_mut().and_then(|table| {
+            self.keep_attribute(table, name);
+            table.remove(name)
+        });
         old.is_some()
+    }
+
+    /// Within a collective call: keeps what an attribute is, to bring it back if the ranks do not agree.
+    fn keep_attribute(&self, table: &NameTable<AnyArray>, name: &str) {
+        self.note(|| {
+            let (handle, name, old, order) = (self.clone(), name.to_owned(), table.get(name).cloned(), table.order());
+            Step::undo(move || {
+                if let Some(table) = handle.node().attrs.write().as_mut() {
+                    match old {
+                        Some(value) => drop(table.set(&name, value)),
+                        None => drop(table.remove(&name)),
+                    }
+                    table.restore_order(order);
+                }
+            })
+        });
     }
 
     pub(super) fn attr_count(&self) -> usize {

@@ -3,9 +3,9 @@
 use super::MemGroup;
 use super::dataset::MemDataset;
 use super::name::Name;
-use super::node::{Kind, Link, Node, Tag};
+use super::node::{Content, Kind, Link, Node, Tag};
 use super::reference;
-use super::tree::{Handle, Tree};
+use super::tree::Handle;
 use crate::array::AnyArray;
 use crate::error::{Context, Result};
 use crate::path;
@@ -19,6 +19,12 @@ pub(super) fn leaf(node: &Arc<Node>) -> Result<Arc<Node>> {
     let new = bare(node, node.track_order);
     repoint(&new, &mut |_| ObjectRef::null())?;
     Ok(new)
+}
+
+/// A copy of a dataset in no group.
+pub(super) fn alone(dataset: &Handle) -> Result<Handle> {
+    let node = leaf(dataset.node())?;
+    Ok(Handle { link: Link::loose(node), via: None, tree: dataset.tree.for_copy(Node::group(false)) })
 }
 
 /// A copy of a node with its attributes: of a group without its children, of a dataset with shared elements.
@@ -62,8 +68,10 @@ fn repoint(node: &Node, map: &mut dyn FnMut(&ObjectRef) -> ObjectRef) -> Result<
     };
     if let Kind::Dataset(stored) = &node.kind {
         let mut stored = stored.write();
-        if stored.array.dtype().has_references() {
-            stored.array = map_array(&stored.array, map)?;
+        if let Content::Common(array) = &mut stored.content
+            && array.dtype().has_references()
+        {
+            *array = map_array(array, map)?;
             if let Some(properties) = &mut stored.properties
                 && let crate::tree::Fill::Value(value) = &properties.fill
             {
@@ -86,7 +94,7 @@ fn repoint(node: &Node, map: &mut dyn FnMut(&ObjectRef) -> ObjectRef) -> Result<
 /// Copies what is below a group into a new tree; each dataset and committed type is made by the function.
 fn copy_tree(from: &Handle, make: &mut dyn FnMut(&Arc<Node>) -> Arc<Node>) -> Result<(Handle, HashMap<u64, Arc<Node>>)> {
     let start = from.node();
-    let root = Handle::of_root(Tree::new(bare(start, start.track_order)));
+    let root = Handle::of_root(from.tree.for_copy(bare(start, start.track_order)));
     let mut made: HashMap<u64, Arc<Node>> = HashMap::from_iter([(start.id, root.node().clone())]);
     let mut rest = vec![(start.clone(), root.node().clone())];
     while let Some((old, new)) = rest.pop() {
@@ -203,15 +211,17 @@ impl MemGroup {
     /// ```
     ///
     /// # Errors
-    /// `AlreadyExists`, `NotAGroup`, `InvalidName`.
+    /// `AlreadyExists`, `NotAGroup`, `InvalidName`; `InvalidArgument` if the dataset is distributed and this tree is not, or over other ranks.
     pub fn share(&self, name: &str, dataset: &MemDataset) -> Result<()> {
         let share = || {
             let (parent, last) = crate::tree::resolve::new_parent(self, name, true)?;
-            match (parent.as_any().downcast_ref::<MemGroup>(), dataset.common()) {
-                (Some(parent), Some(dataset)) => parent.0.new_hard_link(&last, dataset.0.node()),
-                _ => crate::error::bail!(Unsupported, "the name leads into a file, which cannot share what is in memory"),
-            }
+            let Some(parent) = parent.as_any().downcast_ref::<MemGroup>() else {
+                crate::error::bail!(Unsupported, "the name leads into a file, which cannot share what is in memory")
+            };
+            parent.0.may_hold(dataset.handle())?;
+            parent.0.new_hard_link(&last, dataset.handle().node())
         };
-        share().with_context(|| (path::join(&self.name(), name), "share the dataset"))
+        let call = || self.0.call_on("share the dataset", name);
+        self.0.together(call, || share().with_context(|| (path::join(&self.name(), name), "share the dataset")))
     }
 }

@@ -1,6 +1,8 @@
 //! Datasets in memory, of whatever kind.
 
 use super::MemDatasetCommon;
+use super::MemDatasetDistributed;
+use super::tree::Handle;
 use crate::array::{AnyArray, Element};
 use crate::dtype::DType;
 use crate::error::Result;
@@ -26,6 +28,8 @@ use std::fmt;
 pub enum MemDataset {
     /// A whole array.
     Common(MemDatasetCommon),
+    /// This rank's part of an array that is spread over ranks.
+    Distributed(MemDatasetDistributed),
 }
 
 impl From<MemDatasetCommon> for MemDataset {
@@ -34,32 +38,67 @@ impl From<MemDatasetCommon> for MemDataset {
     }
 }
 
-impl MemDataset {
-    /// The dataset in memory behind a trait object, if it is one.
-    pub fn from_dyn(dataset: &dyn Dataset) -> Option<Self> {
-        dataset.as_any().downcast_ref::<MemDatasetCommon>().map(|d| Self::Common(d.clone()))
+impl From<MemDatasetDistributed> for MemDataset {
+    fn from(dataset: MemDatasetDistributed) -> Self {
+        Self::Distributed(dataset)
     }
+}
 
-    fn inner(&self) -> &MemDatasetCommon {
-        match self {
-            Self::Common(dataset) => dataset,
+/// Passes a call on to the dataset, of whatever kind.
+macro_rules! each {
+    ($self:ident, $dataset:ident => $what:expr) => {
+        match $self {
+            MemDataset::Common($dataset) => $what,
+            MemDataset::Distributed($dataset) => $what,
+        }
+    };
+}
+
+impl MemDataset {
+    /// The dataset behind a handle, as what it is now.
+    pub(super) fn of(handle: Handle) -> Self {
+        // Where no ranks are, nothing is spread over them.
+        if handle.tree.ranks.is_some() && handle.is_spread() {
+            Self::Distributed(MemDatasetDistributed(handle))
+        } else {
+            Self::Common(MemDatasetCommon(handle))
         }
     }
 
-    /// True if it is a whole array, on every rank: caput's `common`.
+    /// The dataset in memory behind a trait object, if it is one.
+    pub fn from_dyn(dataset: &dyn Dataset) -> Option<Self> {
+        let any = dataset.as_any();
+        let handle = any.downcast_ref::<MemDatasetCommon>().map(|d| &d.0).or_else(|| any.downcast_ref::<MemDatasetDistributed>().map(|d| &d.0));
+        handle.map(|handle| Self::of(handle.clone()))
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        each!(self, dataset => &dataset.0)
+    }
+
+    /// True if it is a whole array, on every rank, at this moment: caput's `common`.
     pub fn is_common(&self) -> bool {
-        self.common().is_some()
+        !self.handle().is_spread()
     }
 
-    /// True if it is spread over ranks: caput's `distributed`.
+    /// True if it is spread over ranks at this moment: caput's `distributed`.
     pub fn is_distributed(&self) -> bool {
-        self.common().is_none()
+        self.handle().is_spread()
     }
 
-    /// The dataset, if it is a whole array.
+    /// The dataset, if it was a whole array when it was opened.
     pub fn common(&self) -> Option<&MemDatasetCommon> {
         match self {
             Self::Common(dataset) => Some(dataset),
+            Self::Distributed(_) => None,
+        }
+    }
+
+    /// The dataset, if it was spread over ranks when it was opened.
+    pub fn distributed(&self) -> Option<&MemDatasetDistributed> {
+        match self {
+            Self::Distributed(dataset) => Some(dataset),
+            Self::Common(_) => None,
         }
     }
 
@@ -68,7 +107,7 @@ impl MemDataset {
     /// # Errors
     /// As [`MemDatasetCommon::snapshot`].
     pub fn snapshot(&self) -> Result<AnyArray> {
-        self.inner().snapshot()
+        MemDatasetCommon(self.handle().clone()).snapshot()
     }
 
     /// Calls the function with the elements as they lie in memory.
@@ -76,7 +115,7 @@ impl MemDataset {
     /// # Errors
     /// As [`MemDatasetCommon::with_view`].
     pub fn with_view<T: Element, R>(&self, f: impl FnOnce(ArrayViewD<'_, T>) -> R) -> Result<R> {
-        self.inner().with_view(f)
+        MemDatasetCommon(self.handle().clone()).with_view(f)
     }
 
     /// Calls the function with the elements for writing.
@@ -84,7 +123,7 @@ impl MemDataset {
     /// # Errors
     /// As [`MemDatasetCommon::with_view_mut`].
     pub fn with_view_mut<T: Element, R>(&self, f: impl FnOnce(ArrayViewMutD<'_, T>) -> R) -> Result<R> {
-        self.inner().with_view_mut(f)
+        MemDatasetCommon(self.handle().clone()).with_view_mut(f)
     }
 
     /// An independent dataset with the same content and attributes, in no group.
@@ -92,7 +131,7 @@ impl MemDataset {
     /// # Errors
     /// As [`MemDatasetCommon::copy`].
     pub fn copy(&self) -> Result<Self> {
-        self.inner().copy().map(Self::Common)
+        Ok(Self::of(super::copy::alone(self.handle())?))
     }
 
     /// One more handle of this dataset.
@@ -106,7 +145,7 @@ impl MemDataset {
     /// # Errors
     /// As [`MemDatasetCommon::set_chunks`].
     pub fn set_chunks(&self, chunks: Option<&[usize]>) -> Result<()> {
-        self.inner().set_chunks(chunks)
+        each!(self, d => d.set_chunks(chunks))
     }
 
     /// Changes the filters that the chunks get in a file.
@@ -114,12 +153,12 @@ impl MemDataset {
     /// # Errors
     /// As [`MemDatasetCommon::set_filters`].
     pub fn set_filters(&self, filters: impl IntoIterator<Item = Filter>) -> Result<()> {
-        self.inner().set_filters(filters)
+        each!(self, d => d.set_filters(filters))
     }
 
     /// The attributes, as a handle of their own.
     pub fn mem_attrs(&self) -> super::MemAttrs {
-        self.inner().mem_attrs()
+        each!(self, d => d.mem_attrs())
     }
 
     /// The group that holds it.
@@ -127,95 +166,95 @@ impl MemDataset {
     /// # Errors
     /// `NotFound` if the dataset was deleted.
     pub fn parent(&self) -> Result<super::MemGroup> {
-        self.inner().parent()
+        each!(self, d => d.parent())
     }
 
     /// The root of the tree: h5py's `file`.
     pub fn file(&self) -> super::MemGroup {
-        self.inner().file()
+        each!(self, d => d.file())
     }
 }
 
 impl fmt::Debug for MemDataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner().fmt(f)
+        each!(self, d => d.fmt(f))
     }
 }
 
 impl Attributes for MemDataset {
     fn attr_names(&self) -> Result<Vec<String>> {
-        self.inner().attr_names()
+        each!(self, d => d.attr_names())
     }
     fn attr_read(&self, name: &str) -> Result<Option<AnyArray>> {
-        self.inner().attr_read(name)
+        each!(self, d => d.attr_read(name))
     }
     fn attr_write(&self, name: &str, value: &AnyArray) -> Result<()> {
-        self.inner().attr_write(name, value)
+        each!(self, d => d.attr_write(name, value))
     }
     fn attr_delete(&self, name: &str) -> Result<bool> {
-        self.inner().attr_delete(name)
+        each!(self, d => d.attr_delete(name))
     }
     fn attr_owner(&self) -> String {
-        self.inner().attr_owner()
+        each!(self, d => d.attr_owner())
     }
     fn attr_count(&self) -> Result<usize> {
-        self.inner().attr_count()
+        each!(self, d => d.attr_count())
     }
     fn attr_exists(&self, name: &str) -> Result<bool> {
-        self.inner().attr_exists(name)
+        each!(self, d => d.attr_exists(name))
     }
 }
 
 impl Object for MemDataset {
     fn name(&self) -> String {
-        self.inner().name()
+        each!(self, d => d.name())
     }
     fn id(&self) -> Result<ObjectId> {
-        self.inner().id()
+        each!(self, d => d.id())
     }
     fn attrs(&self) -> &dyn Attributes {
-        self.inner().attrs()
+        each!(self, d => d.attrs())
     }
     fn root(&self) -> Result<GroupRef> {
-        self.inner().root()
+        each!(self, d => d.root())
     }
     fn location(&self) -> Location {
-        self.inner().location()
+        each!(self, d => d.location())
     }
     fn reference(&self) -> Result<ObjectRef> {
-        self.inner().reference()
+        each!(self, d => d.reference())
     }
     fn as_any(&self) -> &dyn Any {
-        self.inner()
+        each!(self, d => d)
     }
 }
 
 impl Dataset for MemDataset {
     fn as_dataset(&self) -> &dyn Dataset {
-        self.inner()
+        each!(self, d => d)
     }
     fn dtype(&self) -> Result<DType> {
-        self.inner().dtype()
+        each!(self, d => d.dtype())
     }
     fn extent(&self) -> Result<Option<Vec<usize>>> {
-        self.inner().extent()
+        each!(self, d => d.extent())
     }
     fn spec(&self) -> Result<DatasetSpec> {
-        self.inner().spec()
+        each!(self, d => d.spec())
     }
     fn read_selection(&self, selection: &Selection) -> Result<AnyArray> {
-        self.inner().read_selection(selection)
+        each!(self, d => d.read_selection(selection))
     }
     fn write_selection(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
-        self.inner().write_selection(selection, data)
+        each!(self, d => d.write_selection(selection, data))
     }
     fn set_extent(&self, shape: &[usize]) -> Result<()> {
-        self.inner().set_extent(shape)
+        each!(self, d => d.set_extent(shape))
     }
     fn max_extent(&self) -> Result<Option<Vec<Option<usize>>>> {
-        self.inner().max_extent()
+        each!(self, d => d.max_extent())
     }
     fn append_rows(&self, rows: &AnyArray) -> Result<()> {
-        self.inner().append_rows(rows)
+        each!(self, d => d.append_rows(rows))
     }
 }

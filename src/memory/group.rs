@@ -84,12 +84,12 @@ impl MemGroup {
         if let Some(link) = self.0.find(name)
             && link.tag == Tag::Dataset
         {
-            return Ok(MemDataset::Common(MemDatasetCommon(self.0.child(link))));
+            return Ok(MemDataset::of(self.0.child(link)));
         }
         if let Some(found) = self.walk_path(name)
             && found.link.tag == Tag::Dataset
         {
-            return Ok(MemDatasetCommon(found).into());
+            return Ok(MemDataset::of(found));
         }
         let found = GroupExt::dataset(self, name)?;
         MemDataset::from_dyn(&*found)
@@ -207,30 +207,37 @@ impl Group for MemGroup {
     }
 
     fn new_group(&self, name: &str, spec: &GroupSpec) -> Result<GroupRef> {
-        Ok(Arc::new(MemGroup(self.0.add(name, Node::group(spec.track_order))?)))
+        let make = || Ok(Arc::new(MemGroup(self.0.add(name, Node::group(spec.track_order))?)) as GroupRef);
+        self.0.together(|| self.0.call_on("create the group", name), make)
     }
 
     fn new_dataset(&self, name: &str, spec: &DatasetSpec, data: Option<AnyArray>) -> Result<DatasetRef> {
-        let node = common::make(&self.0, spec, data)?;
-        Ok(Arc::new(MemDatasetCommon(self.0.add(name, node)?)))
+        self.0.together(
+            || self.0.call_on("create the dataset", name),
+            || {
+                let node = common::make(&self.0, spec, data)?;
+                Ok(Arc::new(MemDatasetCommon(self.0.add(name, node)?)) as DatasetRef)
+            },
+        )
     }
 
     fn new_datatype(&self, name: &str, dtype: &DType) -> Result<DatatypeRef> {
         let node = Node::new(Kind::Datatype(dtype.clone()), false);
-        Ok(Arc::new(MemDatatype(self.0.add(name, node)?)))
+        let make = || Ok(Arc::new(MemDatatype(self.0.add(name, node)?)) as DatatypeRef);
+        self.0.together(|| self.0.call_on("commit the datatype", name), make)
     }
 
     fn new_link(&self, name: &str, link: NewLink<'_>) -> Result<()> {
-        self.0.new_link(name, link)
+        self.0.together(|| self.0.call_on("create the link", name), || self.0.new_link(name, link))
     }
 
     fn unlink(&self, name: &str) -> Result<bool> {
-        self.0.unlink(name)
+        self.0.together(|| self.0.call_on("delete the object", name), || self.0.unlink(name))
     }
 
     fn move_child(&self, name: &str, to: &dyn Group, new_name: &str) -> Result<()> {
         match to.as_any().downcast_ref::<MemGroup>() {
-            Some(to) => self.0.move_child(name, &to.0, new_name),
+            Some(to) => self.0.together(|| self.0.call_on("move the object", name), || self.0.move_child(name, &to.0, new_name)),
             None => Err(error!(InvalidArgument, "an object can only be moved within its own tree")),
         }
     }

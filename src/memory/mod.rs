@@ -9,14 +9,20 @@
 mod attrs;
 mod collect;
 mod common;
+mod content;
+mod convert;
 mod copy;
 mod dataset;
 mod datatype;
+mod distributed;
+mod distributed_builder;
 mod group;
 mod links;
 mod name;
 mod node;
+mod ranks;
 mod reference;
+mod spread;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,7 +32,10 @@ pub use attrs::MemAttrs;
 pub use common::MemDatasetCommon;
 pub use dataset::MemDataset;
 pub use datatype::MemDatatype;
+pub use distributed::MemDatasetDistributed;
+pub use distributed_builder::DistributedBuilder;
 pub use group::MemGroup;
+pub use ranks::CollectiveOptions;
 
 use crate::tree::Node;
 use std::sync::Arc;
@@ -81,6 +90,9 @@ macro_rules! impl_object {
             fn as_any(&self) -> &dyn std::any::Any {
                 self
             }
+            fn collective(&self) -> Option<&dyn $crate::tree::Collective> {
+                self.0.tree.ranks.as_deref().map(|ranks| ranks as &dyn $crate::tree::Collective)
+            }
         }
 
         impl $type {
@@ -113,7 +125,10 @@ impl Handle {
     fn into_node(self) -> Node {
         match self.link.tag {
             node::Tag::Group => Node::Group(Arc::new(MemGroup(self))),
-            node::Tag::Dataset => Node::Dataset(Arc::new(MemDatasetCommon(self))),
+            node::Tag::Dataset => match MemDataset::of(self) {
+                MemDataset::Common(dataset) => Node::Dataset(Arc::new(dataset)),
+                MemDataset::Distributed(dataset) => Node::Dataset(Arc::new(dataset)),
+            },
             node::Tag::Datatype | node::Tag::Elsewhere => Node::Datatype(Arc::new(MemDatatype(self))),
         }
     }
@@ -124,6 +139,7 @@ impl Handle {
         any.downcast_ref::<MemGroup>()
             .map(|g| &g.0)
             .or_else(|| any.downcast_ref::<MemDatasetCommon>().map(|d| &d.0))
+            .or_else(|| any.downcast_ref::<MemDatasetDistributed>().map(|d| &d.0))
             .or_else(|| any.downcast_ref::<MemDatatype>().map(|t| &t.0))
     }
 }

@@ -4,6 +4,7 @@
 //! holds it. (Hard links can close circles; [`collect`](super::collect) frees those.)
 
 use super::name::Name;
+use super::spread::Spread;
 use super::table::NameTable;
 use crate::array::AnyArray;
 use crate::dtype::DType;
@@ -70,10 +71,20 @@ impl Link {
         *self.place.lock() = Place { parent: Arc::downgrade(parent), name };
     }
 
-    /// Takes the link out of its group for good.
-    pub(super) fn detach(self: &Arc<Self>) {
+    /// Takes the link out of its group. True if it was the oldest of its node.
+    pub(super) fn detach(self: &Arc<Self>) -> bool {
         self.place.lock().parent = Weak::new();
-        self.node.links.lock().remove(self);
+        let mut links = self.node.links.lock();
+        let oldest = std::ptr::eq(links.first.as_ptr(), Arc::as_ptr(self));
+        links.remove(self);
+        oldest
+    }
+
+    /// Puts a detached link back where it was.
+    pub(super) fn attach(self: &Arc<Self>, place: Place, oldest: bool) {
+        *self.place.lock() = place;
+        let mut links = self.node.links.lock();
+        if oldest { links.push_first(Arc::downgrade(self)) } else { links.push(Arc::downgrade(self)) }
     }
 }
 
@@ -91,6 +102,14 @@ fn attached(link: &Weak<Link>) -> Option<Arc<Link>> {
 }
 
 impl InLinks {
+    /// Adds a link in front of the others.
+    fn push_first(&mut self, link: Weak<Link>) {
+        let old = std::mem::replace(&mut self.first, link);
+        if attached(&old).is_some() {
+            self.more.push_front(old);
+        }
+    }
+
     fn push(&mut self, link: Weak<Link>) {
         if self.more.is_empty() && attached(&self.first).is_none() {
             self.first = link;
@@ -158,12 +177,21 @@ pub(super) enum Kind {
     External(Box<(String, String)>),
 }
 
-/// The content of a dataset.
+/// What a dataset holds.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
-    pub(super) array: AnyArray,
+    pub(super) content: Content,
     /// Absent while it is as usual, which saves its room in most datasets.
     pub(super) properties: Option<Box<Properties>>,
+}
+
+/// The elements of a dataset.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// All of them.
+    Common(AnyArray),
+    /// Those of this rank.
+    Distributed(Box<Spread>),
 }
 
 /// What a dataset has beyond its elements.

@@ -105,6 +105,21 @@ impl<V> NameTable<V> {
         Some(entry.value)
     }
 
+    /// The order to go back to after changes that are taken back; `None` if the order follows from the names.
+    pub(super) fn order(&self) -> Option<Arc<Vec<Name>>> {
+        self.tracked.then(|| self.names())
+    }
+
+    /// Lists the names as they were listed before; nothing happens if they are not the same names.
+    pub(super) fn restore_order(&mut self, order: Option<Arc<Vec<Name>>>) {
+        if let Some(names) = order
+            && names.len() == self.len()
+            && names.iter().all(|n| self.contains(n.as_str()))
+        {
+            *self.order.get_mut() = Order { names, broken: false };
+        }
+    }
+
     /// The names in the order of listing.
     pub(super) fn names(&self) -> Arc<Vec<Name>> {
         self.put_in_order();

@@ -3,8 +3,10 @@
 use super::collect;
 use super::name::Name;
 use super::node::{Link, Node, Tag};
+use super::ranks::{Ranks, Step};
 use crate::error::{Result, error};
-use crate::tree::{Location, ObjectId};
+use crate::tree::collective::among;
+use crate::tree::{CollectiveCall, Location, ObjectId};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,11 +22,23 @@ pub(super) struct Tree {
     pub(super) structure: Mutex<collect::Suspects>,
     /// True once a second link to a group was made: from then on there can be circles.
     pub(super) has_circles: AtomicBool,
+    /// The ranks that share it.
+    pub(super) ranks: Option<Box<Ranks>>,
 }
 
 impl Tree {
     pub(super) fn new(root: Arc<Node>) -> Arc<Self> {
+        Self::shared(root, None)
+    }
+
+    /// A tree for a copy of something in this one: shared by the same ranks.
+    pub(super) fn for_copy(&self, root: Arc<Node>) -> Arc<Self> {
+        Self::shared(root, self.ranks.as_ref().map(|ranks| Box::new(ranks.of_copy())))
+    }
+
+    pub(super) fn shared(root: Arc<Node>, ranks: Option<Box<Ranks>>) -> Arc<Self> {
         Arc::new(Self {
+            ranks,
             id: crate::tree::fresh_tree_id(),
             root: Link::loose(root),
             structure: Mutex::default(),
@@ -216,6 +230,41 @@ impl Handle {
             Some((_, Some(holder))) => Ok(holder),
             Some((_, None)) => Ok(self.root()),
             None => Err(error!(NotFound, "the object was deleted and has no parent")),
+        }
+    }
+
+    /// Does something on all ranks together, if ranks share the tree.
+    #[inline]
+    pub(super) fn together<T>(&self, call: impl Fn() -> CollectiveCall, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        match &self.tree.ranks {
+            None => act(),
+            Some(ranks) => among(&**ranks, call, act),
+        }
+    }
+
+    /// A collective call on this object.
+    pub(super) fn call(&self, operation: &str) -> CollectiveCall {
+        CollectiveCall::new(operation, self.name())
+    }
+
+    /// A collective call on a child of this group.
+    pub(super) fn call_on(&self, operation: &str, name: &str) -> CollectiveCall {
+        CollectiveCall::new(operation, crate::path::join(&self.name(), name))
+    }
+
+    /// Notes how a change is taken back, within a collective call.
+    #[inline]
+    pub(super) fn note(&self, step: impl FnOnce() -> Step) {
+        if let Some(ranks) = &self.tree.ranks {
+            ranks.note(step);
+        }
+    }
+
+    /// Notes what was done, within a collective call.
+    #[inline]
+    pub(super) fn record(&self, what: impl FnOnce() -> String) {
+        if let Some(ranks) = &self.tree.ranks {
+            ranks.trace(what);
         }
     }
 

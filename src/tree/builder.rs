@@ -1,5 +1,6 @@
 //! The builder of a dataset.
 
+use super::collective::{CollectiveCall, together};
 use super::dataset::DatasetRef;
 use super::group::{Group, GroupExt};
 use super::resolve;
@@ -166,7 +167,7 @@ impl<'g> DatasetBuilder<'g> {
     /// # Errors
     /// `AlreadyExists`, `NotAGroup`, `InvalidName`, `Shape` (also when no shape was given), `Dtype`, `InvalidArgument`, `ReadOnly`, `Io`.
     pub fn create(self) -> Result<DatasetRef> {
-        self.finish(None)
+        self.finish(|_| Ok(None))
     }
 
     /// Makes the dataset and writes the data: all of it, or nothing is there.
@@ -174,8 +175,7 @@ impl<'g> DatasetBuilder<'g> {
     /// # Errors
     /// As [`create`](Self::create); `Shape` or `Dtype` if the data do not fit.
     pub fn write(self, data: impl IntoArray) -> Result<DatasetRef> {
-        let data = data.into_array().with_context(|| (path::join(&self.group.name(), &self.name), "create the dataset"))?;
-        self.finish(Some(data))
+        self.finish(|_| data.into_array().map(Some))
     }
 
     /// Makes the dataset with one element for each row: structs become a compound, as [`AnyArray::from_rows`] infers it, or the
@@ -199,17 +199,27 @@ impl<'g> DatasetBuilder<'g> {
     /// # Errors
     /// As [`write`](Self::write); `Dtype`, with row and field, for a value that has no dtype or does not fit the one given.
     pub fn write_rows<T: serde::Serialize>(self, rows: &[T]) -> Result<DatasetRef> {
-        let at = path::join(&self.group.name(), &self.name);
-        let data = match &self.dtype {
-            Some(dtype) => AnyArray::from_rows_as(dtype, rows),
-            None => AnyArray::from_rows(rows),
-        };
-        self.finish(Some(data.context(&at, "create the dataset")?))
+        self.finish(|builder| {
+            let data = match &builder.dtype {
+                Some(dtype) => AnyArray::from_rows_as(dtype, rows),
+                None => AnyArray::from_rows(rows),
+            };
+            data.map(Some)
+        })
     }
 
-    fn finish(self, data: Option<AnyArray>) -> Result<DatasetRef> {
+    fn finish(self, data: impl FnOnce(&Self) -> Result<Option<AnyArray>>) -> Result<DatasetRef> {
         let (group, name) = (self.group, self.name.clone());
-        self.make(data).with_context(|| (path::join(&group.name(), &name), "create the dataset"))
+        let place = || (path::join(&group.name(), &name), "create the dataset");
+        let overwrite = self.overwrite;
+        let call = || CollectiveCall::new(place().1, place().0).with(if overwrite { "overwrite" } else { "" });
+        together(group, call, || {
+            let make = || {
+                let data = data(&self)?;
+                self.make(data)
+            };
+            make().with_context(place)
+        })
     }
 
     fn make(self, data: Option<AnyArray>) -> Result<DatasetRef> {

@@ -1,5 +1,6 @@
 //! Datasets: a named array with a fixed element type.
 
+use super::collective::{CollectiveCall, together};
 use super::group::Object;
 use super::spec::DatasetSpec;
 use crate::array::{AnyArray, Element, FromArray, IntoArray};
@@ -236,8 +237,10 @@ pub trait DatasetExt: Dataset {
     /// # Errors
     /// As [`append`](DatasetExt::append) and [`write_rows`](DatasetExt::write_rows).
     fn push_rows<T: serde::Serialize>(&self, rows: &[T]) -> Result<()> {
-        let data = || AnyArray::from_rows_as(&self.dtype()?, rows);
-        self.append(data().context(&self.name(), "append to the dataset")?)
+        together(self, || append_call(self), || {
+            let data = || AnyArray::from_rows_as(&self.dtype()?, rows);
+            self.append(data().context(&self.name(), "append to the dataset")?)
+        })
     }
 
     /// Changes the length of the axes, within `maxshape`; new elements have the fill value.
@@ -257,7 +260,8 @@ pub trait DatasetExt: Dataset {
             check_growth(self.max_extent()?.as_deref(), &old, shape)?;
             self.set_extent(shape)
         };
-        resize().with_context(|| (self.name(), "resize the dataset"))
+        let call = || CollectiveCall::new("resize the dataset", self.name()).with(format!("{shape:?}"));
+        together(self, call, || resize().with_context(|| (self.name(), "resize the dataset")))
     }
 
     /// Grows axis 0 and writes the data there; the data have the dataset's other axes, with or without axis 0 (one row).
@@ -292,11 +296,15 @@ pub trait DatasetExt: Dataset {
             }
             self.append_rows(&data)
         };
-        append().with_context(|| (self.name(), "append to the dataset"))
+        together(self, || append_call(self), || append().with_context(|| (self.name(), "append to the dataset")))
     }
 }
 
 impl<D: Dataset + ?Sized> DatasetExt for D {}
+
+fn append_call(dataset: &(impl Dataset + ?Sized)) -> CollectiveCall {
+    CollectiveCall::new("append to the dataset", dataset.name())
+}
 
 /// Checks that a dataset can change its shape; both have the same number of axes.
 fn check_growth(limits: Option<&[Option<usize>]>, old: &[usize], new: &[usize]) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::attributes::Attributes;
 use super::builder::DatasetBuilder;
+use super::collective::{Collective, CollectiveCall, together};
 use super::dataset::DatasetRef;
 use super::link::{Link, NewLink};
 use super::reference::ObjectRef;
@@ -67,6 +68,11 @@ pub trait Object: Attributes {
 
     /// For callers that know the backend.
     fn as_any(&self) -> &dyn Any;
+
+    /// The ranks that share the tree, if it is shared: then every call that changes the structure of the tree is made on all of them.
+    fn collective(&self) -> Option<&dyn Collective> {
+        None
+    }
 }
 
 /// A committed (named) type. Implemented by backends.
@@ -347,11 +353,12 @@ pub trait GroupExt: Group {
     /// # Errors
     /// As [`create_group`](GroupExt::create_group).
     fn create_group_with(&self, name: &str, spec: &GroupSpec) -> Result<GroupRef> {
+        let place = || (path::join(&self.name(), name), "create the group");
         let create = || {
             let (parent, last) = resolve::new_parent(self.as_group(), name, false)?;
             parent.new_group(&last, spec)
         };
-        create().with_context(|| (path::join(&self.name(), name), "create the group"))
+        together(self, call_of(place), || create().with_context(place))
     }
 
     /// Opens the group at a path, or makes it.
@@ -398,12 +405,13 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `AlreadyExists`, `InvalidName`, `ReadOnly`.
     fn commit_datatype(&self, name: &str, dtype: &DType) -> Result<DatatypeRef> {
+        let place = || (path::join(&self.name(), name), "commit the datatype");
         let create = || {
             dtype.validate()?;
             let (parent, last) = resolve::new_parent(self.as_group(), name, false)?;
             parent.new_datatype(&last, dtype)
         };
-        create().with_context(|| (path::join(&self.name(), name), "commit the datatype"))
+        together(self, call_of(place), || create().with_context(place))
     }
 
     /// Gives an object of this tree one more name.
@@ -411,8 +419,11 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `NotFound` if the target is not there, `AlreadyExists`.
     fn link_hard(&self, target: &str, name: &str) -> Result<()> {
-        let node = self.get(target)?;
-        self.new_link_at(name, NewLink::Hard(&node))
+        let place = || (path::join(&self.name(), name), "create the link");
+        together(self, || call_of(place)().with(target), || {
+            let node = self.get(target)?;
+            self.new_link_at(name, NewLink::Hard(&node))
+        })
     }
 
     /// Makes a soft link: a path that is looked up at each use. Nothing needs to be there.
@@ -436,6 +447,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `AlreadyExists`, `InvalidName`, `InvalidArgument` for a hard link into another tree.
     fn new_link_at(&self, name: &str, link: NewLink<'_>) -> Result<()> {
+        let place = || (path::join(&self.name(), name), "create the link");
         let create = || {
             match &link {
                 NewLink::Soft(target) if target.is_empty() || target.contains('\0') => {
@@ -456,7 +468,7 @@ pub trait GroupExt: Group {
                 NewLink::Hard(_) => parent.new_link(&last, link.clone()),
             }
         };
-        create().with_context(|| (path::join(&self.name(), name), "create the link"))
+        together(self, call_of(place), || create().with_context(place))
     }
 
     /// Removes a name. The object goes with its last name and its last handle.
@@ -464,6 +476,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `NotFound`, `InvalidName` for the root, `ReadOnly`.
     fn delete(&self, name: &str) -> Result<()> {
+        let place = || (path::join(&self.name(), name), "delete the object");
         let delete = || {
             let (parent, last) = resolve::parent(self.as_group(), name)?;
             match parent.unlink(last)? {
@@ -471,7 +484,7 @@ pub trait GroupExt: Group {
                 false => Err(error!(NotFound, "there is no '{last}'")),
             }
         };
-        delete().with_context(|| (path::join(&self.name(), name), "delete the object"))
+        together(self, call_of(place), || delete().with_context(place))
     }
 
     /// Renames or moves an object within its tree; groups on the way to the new name are made. Handles and references stay valid. To its
@@ -480,6 +493,7 @@ pub trait GroupExt: Group {
     /// # Errors
     /// `NotFound`, `AlreadyExists`, `InvalidArgument` if a group would move into itself.
     fn rename(&self, name: &str, new_name: &str) -> Result<()> {
+        let place = || (path::join(&self.name(), name), format!("rename the object to '{new_name}'"));
         let rename = || {
             let (from, last) = resolve::parent(self.as_group(), name)?;
             if from.child_link(last)?.is_none() {
@@ -510,7 +524,7 @@ pub trait GroupExt: Group {
             let (to, new_last) = resolve::new_parent(self.as_group(), new_name, false)?;
             from.move_child(last, &*to, &new_last)
         };
-        rename().with_context(|| (path::join(&self.name(), name), format!("rename the object to '{new_name}'")))
+        together(self, call_of(place), || rename().with_context(place))
     }
 
     /// Calls the function for every object below, with its path relative to this group, once per object: groups before what is in them,
@@ -551,6 +565,14 @@ impl dyn Group + '_ {
     /// What the function returns, `Corrupt`.
     pub fn visit<R>(&self, mut f: impl FnMut(&str, &Node) -> Result<Option<R>>) -> Result<Option<R>> {
         resolve::visit(self, &mut |p, n| f(p, n))
+    }
+}
+
+/// The collective call that is made where an error would be said to have happened.
+fn call_of<O: Into<String>>(place: impl Fn() -> (String, O)) -> impl Fn() -> CollectiveCall {
+    move || {
+        let (path, operation) = place();
+        CollectiveCall::new(operation, path)
     }
 }
 

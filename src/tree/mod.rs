@@ -7,6 +7,7 @@
 mod attributes;
 mod blocks;
 mod builder;
+pub(crate) mod collective;
 mod dataset;
 mod diff;
 pub(crate) mod digest;
@@ -22,6 +23,7 @@ mod verify;
 
 pub use attributes::{Attributes, AttributesExt};
 pub use builder::DatasetBuilder;
+pub use collective::{Collective, CollectiveCall};
 pub use dataset::{Dataset, DatasetExt, DatasetRef};
 pub use diff::{DiffOptions, DiffReport, Difference, diff, diff_with};
 pub use dump::{DumpOptions, dump, dump_with};

@@ -1,0 +1,258 @@
+//! Trees that ranks share, and datasets that are spread over them.
+
+use super::content::impl_dataset;
+use super::node::{Content, Node};
+use super::ranks::{CollectiveOptions, Ranks};
+use super::tree::{Handle, Tree};
+use super::{MemDataset, MemGroup};
+use crate::array::{AnyArray, Element};
+use crate::distributed::CommRef;
+use crate::error::{Context, Result, bail, error};
+use crate::tree::Object;
+use ndarray::{ArrayViewD, ArrayViewMutD};
+use std::fmt;
+use std::ops::Range;
+
+impl MemGroup {
+    /// The root of a new tree that the ranks of a communicator share: caput's `MemGroup(distributed=True, comm=comm)`.
+    ///
+    /// All ranks make it, and from then on every call that changes the structure of the tree is collective: all ranks make it, in the same order,
+    /// with the same arguments. That is creating, deleting, renaming, linking, sharing, copying into the tree, resizing, appending, and
+    /// everything about distributed datasets but their local parts. The ranks compare each such call; if they differ, or one of them fails, all get the
+    /// same error, and the tree of each is what it was before. Look-ups, reads, attributes, and writes of elements are local.
+    ///
+    /// ```
+    /// use memh5::distributed::SelfComm;
+    /// use memh5::{DType, MemGroup, prelude::*};
+    /// use std::sync::Arc;
+    /// let root = MemGroup::distributed(Arc::new(SelfComm::new()));
+    /// let vis = root.create_distributed("vis").shape([4, 3]).axis(0).dtype(DType::F64).create()?;
+    /// vis.with_local_view_mut::<f64, _>(|mut mine| mine.fill(1.0))?;
+    /// assert_eq!((vis.global_shape()?, vis.local_offset()?), (vec![4, 3], vec![0, 0]));
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    pub fn distributed(comm: CommRef) -> Self {
+        Self::distributed_with(comm, CollectiveOptions::default())
+    }
+
+    /// [`distributed`](Self::distributed), with a choice of how calls are guarded.
+    pub fn distributed_with(comm: CommRef, options: CollectiveOptions) -> Self {
+        Self::shared_by(comm, options, false)
+    }
+
+    /// [`distributed`](Self::distributed), with a root that keeps the order in which its direct children and its attributes are made.
+    pub fn distributed_tracked(comm: CommRef) -> Self {
+        Self::shared_by(comm, CollectiveOptions::default(), true)
+    }
+
+    fn shared_by(comm: CommRef, options: CollectiveOptions, tracked: bool) -> Self {
+        let ranks = Box::new(Ranks::new(comm, options));
+        Self(Handle::of_root(Tree::shared(Node::group(tracked), Some(ranks))))
+    }
+
+    /// The communicator of the ranks that share the tree: caput's `comm`. `None` if the tree is of this process alone.
+    pub fn comm(&self) -> Option<CommRef> {
+        self.0.tree.ranks.as_ref().map(|ranks| ranks.comm.clone())
+    }
+
+    /// True if ranks share the tree: caput's `distributed`. It can be one rank.
+    pub fn is_distributed(&self) -> bool {
+        self.0.tree.ranks.is_some()
+    }
+
+    /// How the collective calls of the tree are guarded; `None` if the tree is of this process alone.
+    pub fn collective_options(&self) -> Option<CollectiveOptions> {
+        self.0.tree.ranks.as_ref().map(|ranks| ranks.options())
+    }
+
+    /// Changes how the collective calls of the tree are guarded. Local: say the same on all ranks, between the same calls.
+    ///
+    /// # Errors
+    /// `Unsupported` if the tree is of this process alone.
+    pub fn set_collective_options(&self, options: CollectiveOptions) -> Result<()> {
+        self.0.ranks()?.set_options(options);
+        Ok(())
+    }
+}
+
+impl Handle {
+    /// The ranks that share the tree.
+    pub(super) fn ranks(&self) -> Result<&Ranks> {
+        self.tree.ranks.as_deref().ok_or_else(|| {
+            error!(Unsupported, "the tree is of this process alone, and nothing in it can be spread over ranks")
+                .remedy("make the root with MemGroup::distributed(comm)")
+        })
+    }
+
+    /// Checks that a dataset of another tree may be given a name in this one.
+    pub(super) fn may_hold(&self, dataset: &Handle) -> Result<()> {
+        let stored = dataset.stored()?.read();
+        let Content::Distributed(spread) = &stored.content else { return Ok(()) };
+        match &self.tree.ranks {
+            None => Err(error!(InvalidArgument, "the dataset is distributed, and the tree is of this process alone")
+                .remedy("share it with a tree of the same communicator, or make it common first")),
+            Some(ranks) => ranks.check_comm(&spread.comm),
+        }
+    }
+}
+
+impl Ranks {
+    /// Checks that something is on the communicator of the tree.
+    pub(super) fn check_comm(&self, comm: &CommRef) -> Result<()> {
+        if comm.id() != self.comm.id() {
+            bail!(
+                InvalidArgument,
+                "the array is on another communicator ({} ranks) than the tree ({} ranks)",
+                comm.size(),
+                self.comm.size()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// This rank's part of a dataset that is spread over ranks. A handle: cheap to clone, never stale, `Send + Sync`.
+///
+/// One axis is split over the ranks of the tree's communicator, in contiguous blocks ([`Partition`](crate::distributed::Partition)). What is local
+/// never communicates. Through the tree's traits the shape is the global one; elements can be read and written there as far as they are on this
+/// rank, which on one rank is always so, else it is `Unsupported`.
+///
+/// [`redistribute`](Self::redistribute) and [`MemGroup::dataset_distributed_to_common`] change the dataset, and so what every handle of it
+/// sees. A handle whose dataset became common answers as any other through the tree's traits; what is about parts is `Unsupported` then.
+///
+/// ```
+/// use memh5::distributed::SelfComm;
+/// use memh5::{DType, MemGroup, prelude::*};
+/// let root = MemGroup::distributed(std::sync::Arc::new(SelfComm::new()));
+/// let vis = root.create_distributed("vis").shape([4, 3]).axis(1).dtype(DType::I32).create()?;
+/// vis.with_local_view_mut::<i32, _>(|mut mine| mine.fill(7))?;
+/// vis.redistribute(0)?;
+/// assert_eq!((vis.distributed_axis()?, vis.local_shape()?), (0, vec![4, 3]));
+/// assert_eq!(vis.read_slice::<i32>((3, 2))?, 7);
+/// # Ok::<(), memh5::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct MemDatasetDistributed(pub(super) Handle);
+
+super::impl_object!(MemDatasetDistributed);
+impl_dataset!(MemDatasetDistributed);
+
+impl MemDatasetDistributed {
+    /// The communicator over which it is spread.
+    ///
+    /// # Errors
+    /// `Unsupported` if the dataset became common.
+    pub fn comm(&self) -> Result<CommRef> {
+        Ok(self.0.stored()?.read().content.spread()?.comm.clone())
+    }
+
+    /// The shape over all ranks, which is the shape through the tree's traits.
+    ///
+    /// # Errors
+    /// `Unsupported` if the dataset became common.
+    pub fn global_shape(&self) -> Result<Vec<usize>> {
+        Ok(self.0.stored()?.read().content.spread()?.shape.clone())
+    }
+
+    /// The shape of this rank's part; the distributed axis can be 0 long.
+    ///
+    /// # Errors
+    /// `Unsupported` if the dataset became common.
+    pub fn local_shape(&self) -> Result<Vec<usize>> {
+        Ok(self.0.stored()?.read().content.spread()?.local.shape().to_vec())
+    }
+
+    /// Where this rank's part begins in the whole: 0 but for the distributed axis.
+    ///
+    /// # Errors
+    /// `Unsupported` if the dataset became common.
+    pub fn local_offset(&self) -> Result<Vec<usize>> {
+        Ok(self.0.stored()?.read().content.spread()?.offset())
+    }
+
+    /// The indices of the distributed axis that this rank has: caput's `local_bounds`.
+    ///
+    /// # Errors
+    /// `Unsupported` if the dataset became common.
+    pub fn local_range(&self) -> Result<Range<usize>> {
+        Ok(self.0.stored()?.read().content.spread()?.range())
+    }
+
+    /// The axis that is split over the ranks.
+    ///
+    /// # Errors
+    /// `Unsupported` if the dataset became common.
+    pub fn distributed_axis(&self) -> Result<usize> {
+        Ok(self.0.stored()?.read().content.spread()?.axis)
+    }
+
+    /// This rank's part, without a copy; later writes do not change it.
+    ///
+    /// # Errors
+    /// `Unsupported` if the dataset became common.
+    pub fn local_data(&self) -> Result<AnyArray> {
+        Ok(self.0.stored()?.read().content.spread()?.local.clone())
+    }
+
+    /// Replaces this rank's part.
+    ///
+    /// # Errors
+    /// `Shape` or `Dtype` if it is not of the same shape and type, `Unsupported` if the dataset became common.
+    pub fn set_local_data(&self, data: AnyArray) -> Result<()> {
+        let set = || {
+            let mut stored = self.0.stored()?.write();
+            let spread = stored.content.spread_mut()?;
+            if data.extent() != Some(spread.local.shape()) {
+                bail!(Shape, "data of shape {:?} are not this rank's part, whose shape is {:?}", data.extent(), spread.local.shape());
+            }
+            spread.local = data.with_dtype(spread.local.dtype())?;
+            Ok(())
+        };
+        set().with_context(|| (self.name(), "write the local part"))
+    }
+
+    /// Calls the function with this rank's part as it lies in memory: a snapshot, as [`with_view`](MemDataset::with_view).
+    ///
+    /// # Errors
+    /// `Dtype` if the elements are not of this type, `Unsupported` if the dataset became common.
+    pub fn with_local_view<T: Element, R>(&self, f: impl FnOnce(ArrayViewD<'_, T>) -> R) -> Result<R> {
+        let view = || Ok(f(self.local_data()?.view::<T>()?));
+        view().with_context(|| (self.name(), "read the local part"))
+    }
+
+    /// Calls the function with this rank's part for writing, as [`with_view_mut`](MemDataset::with_view_mut).
+    ///
+    /// # Errors
+    /// `Dtype` if the elements are not of this type, `Unsupported` if the dataset became common.
+    pub fn with_local_view_mut<T: Element, R>(&self, f: impl FnOnce(ArrayViewMutD<'_, T>) -> R) -> Result<R> {
+        let view = || Ok(f(self.0.stored()?.write().content.spread_mut()?.local.view_mut::<T>()?));
+        view().with_context(|| (self.name(), "write the local part"))
+    }
+
+    /// An independent dataset with the same content and attributes, in no group; the elements are shared until one of them is written. Local.
+    ///
+    /// # Errors
+    /// `Io` if there is no memory.
+    pub fn copy(&self) -> Result<Self> {
+        super::copy::alone(&self.0).map(Self)
+    }
+}
+
+impl fmt::Debug for MemDatasetDistributed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.describe_dataset(f)
+    }
+}
+
+impl MemDataset {
+    /// The dataset as one that is spread over ranks, at this moment.
+    ///
+    /// # Errors
+    /// `Unsupported` if it is common.
+    pub fn into_distributed(self) -> Result<MemDatasetDistributed> {
+        let handle = self.handle().clone();
+        let check = || handle.stored()?.read().content.spread().map(|_| ());
+        check().with_context(|| (handle.name(), "open the dataset as a distributed one"))?;
+        Ok(MemDatasetDistributed(handle))
+    }
+}

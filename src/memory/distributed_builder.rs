@@ -1,0 +1,224 @@
+//! The builder of a distributed dataset.
+
+use super::content::node_of;
+use super::distributed::MemDatasetDistributed;
+use super::node::Content;
+use super::ranks::Ranks;
+use super::spread::Spread;
+use super::tree::Handle;
+use super::MemGroup;
+use crate::array::{AnyArray, IntoArray};
+use crate::dtype::{Cast, DType};
+use crate::error::{Context, Result, bail, error};
+use crate::path;
+use crate::tree::{CollectiveCall, DatasetSpec, Fill, Filter, Layout, Object, resolve};
+
+impl MemGroup {
+    /// Begins to make a dataset that is spread over the ranks of the tree: a builder, finished by `create()` or `write(array)`. Collective.
+    ///
+    /// ```
+    /// use memh5::distributed::SelfComm;
+    /// use memh5::{DType, Filter, MemGroup, prelude::*};
+    /// let root = MemGroup::distributed(std::sync::Arc::new(SelfComm::new()));
+    /// let vis = root
+    ///     .create_distributed("night/vis")
+    ///     .shape([1024, 8])
+    ///     .axis(0)
+    ///     .dtype(DType::F32)
+    ///     .chunks([64, 8])
+    ///     .filter(Filter::Gzip(4))
+    ///     .create()?;
+    /// assert_eq!(vis.local_shape()?, [1024, 8]);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    pub fn create_distributed(&self, name: &str) -> DistributedBuilder<'_> {
+        DistributedBuilder {
+            group: self,
+            name: name.to_owned(),
+            shape: None,
+            dtype: None,
+            axis: None,
+            cast: Cast::Exact,
+            layout: Layout::Auto,
+            filters: Vec::new(),
+            fill: None,
+            track_order: false,
+            overwrite: false,
+        }
+    }
+}
+
+/// Makes a dataset that is spread over ranks: say what it is to be, then `create()` it filled, or `write(array)`. It cannot grow.
+#[must_use = "nothing is made before create() or write(..)"]
+pub struct DistributedBuilder<'g> {
+    group: &'g MemGroup,
+    name: String,
+    shape: Option<Vec<usize>>,
+    dtype: Option<DType>,
+    axis: Option<usize>,
+    cast: Cast,
+    layout: Layout,
+    filters: Vec<Filter>,
+    fill: Option<Result<AnyArray>>,
+    track_order: bool,
+    overwrite: bool,
+}
+
+impl DistributedBuilder<'_> {
+    /// The shape over all ranks.
+    pub fn shape(mut self, shape: impl Into<Vec<usize>>) -> Self {
+        self.shape = Some(shape.into());
+        self
+    }
+
+    /// The axis that is split over the ranks; 0, or that of the data, when not given.
+    pub fn axis(mut self, axis: usize) -> Self {
+        self.axis = Some(axis);
+        self
+    }
+
+    /// The type of the elements, which must be plain: no strings of variable length, no references. That of the data, or f64, when not given.
+    pub fn dtype(mut self, dtype: DType) -> Self {
+        self.dtype = Some(dtype);
+        self
+    }
+
+    /// How data of another type may be converted to [`dtype`](Self::dtype); [`Cast::Exact`] when not given.
+    pub fn cast(mut self, cast: Cast) -> Self {
+        self.cast = cast;
+        self
+    }
+
+    /// The shape of the chunks in a file.
+    pub fn chunks(mut self, chunks: impl Into<Vec<usize>>) -> Self {
+        self.layout = Layout::Chunked(chunks.into());
+        self
+    }
+
+    /// The layout in a file.
+    pub fn layout(mut self, layout: Layout) -> Self {
+        self.layout = layout;
+        self
+    }
+
+    /// Adds a filter behind those given before.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
+    /// Adds filters behind those given before.
+    pub fn filters(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        self.filters.extend(filters);
+        self
+    }
+
+    /// What elements are before they are written: one element, converted exactly to the dataset's type.
+    pub fn fill_value(mut self, value: impl IntoArray) -> Self {
+        self.fill = Some(value.into_array());
+        self
+    }
+
+    /// Lists the attributes in the order in which they are made.
+    pub fn track_order(mut self, track: bool) -> Self {
+        self.track_order = track;
+        self
+    }
+
+    /// Replaces what has that name, if anything does.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// Takes over everything of a spec, as far as a distributed dataset can have it: a `maxshape` is refused when it is made.
+    pub fn spec(mut self, spec: &DatasetSpec) -> Self {
+        self.shape.clone_from(&spec.shape);
+        self.dtype = Some(spec.dtype.clone());
+        self.layout = spec.layout.clone();
+        self.filters.clone_from(&spec.filters);
+        self.fill = match &spec.fill {
+            Fill::Value(v) => Some(Ok(v.clone())),
+            _ => None,
+        };
+        self.track_order = spec.track_order;
+        if spec.maxshape.is_some() {
+            self.fill = Some(Err(error!(Unsupported, "a distributed dataset keeps its shape and has no maxshape")));
+        }
+        self
+    }
+
+    /// Makes the dataset, filled with its fill value, or zeros. Collective.
+    ///
+    /// # Errors
+    /// `Unsupported` in a tree that no ranks share; `AlreadyExists`, `NotAGroup`, `InvalidName`, `Shape` (also for an axis that is not there), `Dtype`
+    /// (also for one that is not plain), `InvalidArgument`; `Collective` if the ranks disagree.
+    pub fn create(self) -> Result<MemDatasetDistributed> {
+        let call = self.call();
+        let (group, place) = (self.group, (call.path.clone(), call.operation.clone()));
+        let make = || {
+            let dtype = self.dtype.clone().unwrap_or(DType::F64);
+            let Some(shape) = self.shape.clone() else {
+                return Err(error!(Shape, "a dataset needs a shape or data").remedy("say .shape(..) or .write(array)"));
+            };
+            let spec = self.spec_for(dtype, shape)?;
+            let ranks = group.0.ranks()?;
+            let fill = match &spec.fill {
+                Fill::Value(value) => Some(value),
+                _ => None,
+            };
+            let axis = self.axis.unwrap_or(0);
+            let shape = spec.shape.clone().unwrap_or_default();
+            let spread = Spread::filled(ranks.comm.clone(), spec.dtype.clone(), shape, axis, fill)?;
+            self.put(spread, &spec)
+        };
+        group.0.together(|| call.clone(), || make().with_context(|| place.clone()))
+    }
+
+    fn call(&self) -> CollectiveCall {
+        CollectiveCall::new("create the distributed dataset", path::join(&self.group.name(), &self.name))
+    }
+
+    /// What the dataset is to be, checked.
+    fn spec_for(&self, dtype: DType, shape: Vec<usize>) -> Result<DatasetSpec> {
+        let fill = match &self.fill {
+            Some(value) => Fill::Value(value.clone()?.astype(&dtype, Cast::Exact)?),
+            None => Fill::Default,
+        };
+        let spec = DatasetSpec {
+            dtype,
+            shape: Some(shape),
+            maxshape: None,
+            layout: self.layout.clone(),
+            filters: self.filters.clone(),
+            fill,
+            track_order: self.track_order,
+        };
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// Gives the dataset its name.
+    fn put(&self, spread: Spread, spec: &DatasetSpec) -> Result<MemDatasetDistributed> {
+        if self.overwrite
+            && let Ok((parent, last)) = resolve::parent(self.group, &self.name)
+        {
+            parent.check_allowed(&|| path::join(&parent.name(), last), true)?;
+            parent.unlink(last)?;
+        }
+        let (parent, last) = resolve::new_parent(self.group, &self.name, true)?;
+        let Some(parent) = parent.as_any().downcast_ref::<MemGroup>() else {
+            bail!(Unsupported, "the name leads into a file, which cannot hold what is spread over ranks in memory")
+        };
+        let node = node_of(Content::Distributed(Box::new(spread)), spec);
+        parent.0.add(&last, node).map(MemDatasetDistributed)
+    }
+}
+
+impl Handle {
+    /// Puts a distributed dataset into this group, for copies. Within a collective call.
+    pub(super) fn put_spread(&self, ranks: &Ranks, name: &str, spec: &DatasetSpec, spread: Spread) -> Result<Handle> {
+        ranks.check_comm(&spread.comm)?;
+        self.add(name, node_of(Content::Distributed(Box::new(spread)), spec))
+    }
+}
