@@ -73,7 +73,7 @@ pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "hdf5")]
 pub use hdf5::H5Type;
 pub use mem_disk::MemDiskGroup;
-pub use memory::{CollectiveOptions, DistributedBuilder, MemAttrs, MemDataset, MemDatasetCommon, MemDatasetDistributed, MemDatatype, MemGroup};
+pub use memory::{DistributedBuilder, MemAttrs, MemDataset, MemDatasetCommon, MemDatasetDistributed, MemDatatype, MemGroup};
 pub use publish::lock_file;
 pub use selection::Selection;
 pub use tree::{Filter, Mode, ObjectRef, RegionRef};

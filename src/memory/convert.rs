@@ -40,7 +40,7 @@ impl Handle {
                     if stored.properties.as_deref().is_some_and(|p| p.maxshape.is_some()) {
                         bail!(Unsupported, "the dataset can grow, and a distributed one cannot: set its maxshape to None first");
                     }
-                    Work::Cut(Spread::cut(ranks.comm.clone(), array, axis)?)
+                    Work::Cut(Spread::cut(ranks.comm().clone(), array, axis)?)
                 }
                 (Content::Distributed(spread), Target::On(axis)) => {
                     spread.check_axis(axis)?;
@@ -83,8 +83,8 @@ impl MemGroup {
     /// Attributes, chunks and filters stay. The ranks' copies are taken as they are: where they differ, each block is that of its rank.
     ///
     /// # Errors
-    /// `NotFound`, `NotADataset`, `Shape` for an axis that is not there, `Dtype` for elements that are not plain, `Unsupported` for a dataset that can
-    /// grow and in a tree that no ranks share; `Collective` if the ranks disagree.
+    /// `NotFound`, `NotADataset`, `InvalidArgument` for an axis that is not there, `Unsupported` for elements that are not plain, for a dataset that
+    /// can grow, and in a tree that no ranks share; `Collective` if the ranks disagree.
     pub fn dataset_common_to_distributed(&self, name: &str, axis: usize) -> Result<MemDatasetDistributed> {
         self.convert(name, Target::On(axis), "distribute the dataset").map(MemDatasetDistributed)
     }
@@ -116,7 +116,7 @@ impl MemDatasetDistributed {
     /// Spreads the dataset along another axis: caput's `redistribute`. Collective. All handles of it see the new parts.
     ///
     /// # Errors
-    /// `Shape` for an axis that is not there, `Unsupported` if the dataset became common; `Collective` if the ranks disagree.
+    /// `InvalidArgument` for an axis that is not there, `Unsupported` if the dataset became common; `Collective` if the ranks disagree.
     pub fn redistribute(&self, axis: usize) -> Result<()> {
         let open = || {
             self.0.stored()?.read().content.spread()?;

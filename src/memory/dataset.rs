@@ -224,6 +224,9 @@ impl Object for MemDataset {
     fn reference(&self) -> Result<ObjectRef> {
         each!(self, d => d.reference())
     }
+    fn collective(&self) -> Option<&dyn crate::tree::Collective> {
+        each!(self, d => d.collective())
+    }
     fn as_any(&self) -> &dyn Any {
         each!(self, d => d)
     }

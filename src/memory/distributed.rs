@@ -2,11 +2,11 @@
 
 use super::content::impl_dataset;
 use super::node::{Content, Node};
-use super::ranks::{CollectiveOptions, Ranks};
+use super::ranks::Ranks;
 use super::tree::{Handle, Tree};
 use super::{MemDataset, MemGroup};
 use crate::array::{AnyArray, Element};
-use crate::distributed::CommRef;
+use crate::distributed::{Agreement, CommRef, Terms};
 use crate::error::{Context, Result, bail, error};
 use crate::tree::Object;
 use ndarray::{ArrayViewD, ArrayViewMutD};
@@ -32,27 +32,22 @@ impl MemGroup {
     /// # Ok::<(), memh5::Error>(())
     /// ```
     pub fn distributed(comm: CommRef) -> Self {
-        Self::distributed_with(comm, CollectiveOptions::default())
-    }
-
-    /// [`distributed`](Self::distributed), with a choice of how calls are guarded.
-    pub fn distributed_with(comm: CommRef, options: CollectiveOptions) -> Self {
-        Self::shared_by(comm, options, false)
+        Self::shared_by(comm, false)
     }
 
     /// [`distributed`](Self::distributed), with a root that keeps the order in which its direct children and its attributes are made.
     pub fn distributed_tracked(comm: CommRef) -> Self {
-        Self::shared_by(comm, CollectiveOptions::default(), true)
+        Self::shared_by(comm, true)
     }
 
-    fn shared_by(comm: CommRef, options: CollectiveOptions, tracked: bool) -> Self {
-        let ranks = Box::new(Ranks::new(comm, options));
+    fn shared_by(comm: CommRef, tracked: bool) -> Self {
+        let ranks = Box::new(Ranks::new(comm));
         Self(Handle::of_root(Tree::shared(Node::group(tracked), Some(ranks))))
     }
 
     /// The communicator of the ranks that share the tree: caput's `comm`. `None` if the tree is of this process alone.
     pub fn comm(&self) -> Option<CommRef> {
-        self.0.tree.ranks.as_ref().map(|ranks| ranks.comm.clone())
+        self.0.tree.ranks.as_ref().map(|ranks| ranks.comm().clone())
     }
 
     /// True if ranks share the tree: caput's `distributed`. It can be one rank.
@@ -60,18 +55,26 @@ impl MemGroup {
         self.0.tree.ranks.is_some()
     }
 
-    /// How the collective calls of the tree are guarded; `None` if the tree is of this process alone.
-    pub fn collective_options(&self) -> Option<CollectiveOptions> {
-        self.0.tree.ranks.as_ref().map(|ranks| ranks.options())
+    /// The terms on which the ranks make collective calls: what is compared, and how long they wait for each other. `None` if the tree is of this
+    /// process alone.
+    pub fn terms(&self) -> Option<Terms> {
+        self.agreement().map(Agreement::terms)
     }
 
-    /// Changes how the collective calls of the tree are guarded. Local: say the same on all ranks, between the same calls.
+    /// Changes the terms of collective calls, for the whole tree. Collective.
+    ///
+    /// With [`Checks::Off`](crate::distributed::Checks::Off) a call that changes the structure does not communicate at all: a mistake of one rank stays
+    /// with it, and the trees of the ranks can differ from then on.
     ///
     /// # Errors
-    /// `Unsupported` if the tree is of this process alone.
-    pub fn set_collective_options(&self, options: CollectiveOptions) -> Result<()> {
-        self.0.ranks()?.set_options(options);
-        Ok(())
+    /// `Unsupported` if the tree is of this process alone; `Collective` if the ranks give different terms.
+    pub fn set_terms(&self, terms: Terms) -> Result<()> {
+        self.0.ranks()?.agreement.set_terms(terms)
+    }
+
+    /// What the ranks of the tree agree through, for collective calls on it. `None` if the tree is of this process alone.
+    pub fn agreement(&self) -> Option<&Agreement> {
+        self.0.tree.ranks.as_ref().map(|ranks| &ranks.agreement)
     }
 }
 
@@ -91,23 +94,8 @@ impl Handle {
         match &self.tree.ranks {
             None => Err(error!(InvalidArgument, "the dataset is distributed, and the tree is of this process alone")
                 .remedy("share it with a tree of the same communicator, or make it common first")),
-            Some(ranks) => ranks.check_comm(&spread.comm),
+            Some(ranks) => ranks.agreement.same_communicator(&spread.comm),
         }
-    }
-}
-
-impl Ranks {
-    /// Checks that something is on the communicator of the tree.
-    pub(super) fn check_comm(&self, comm: &CommRef) -> Result<()> {
-        if comm.id() != self.comm.id() {
-            bail!(
-                InvalidArgument,
-                "the array is on another communicator ({} ranks) than the tree ({} ranks)",
-                comm.size(),
-                self.comm.size()
-            );
-        }
-        Ok(())
     }
 }
 

@@ -3,9 +3,7 @@
 use super::content::node_of;
 use super::distributed::MemDatasetDistributed;
 use super::node::Content;
-use super::ranks::Ranks;
 use super::spread::Spread;
-use super::tree::Handle;
 use super::MemGroup;
 use crate::array::{AnyArray, IntoArray};
 use crate::dtype::{Cast, DType};
@@ -151,8 +149,8 @@ impl DistributedBuilder<'_> {
     /// Makes the dataset, filled with its fill value, or zeros. Collective.
     ///
     /// # Errors
-    /// `Unsupported` in a tree that no ranks share; `AlreadyExists`, `NotAGroup`, `InvalidName`, `Shape` (also for an axis that is not there), `Dtype`
-    /// (also for one that is not plain), `InvalidArgument`; `Collective` if the ranks disagree.
+    /// `Unsupported` in a tree that no ranks share, and for elements that are not plain; `AlreadyExists`, `NotAGroup`, `InvalidName`, `Shape`, `Dtype`,
+    /// `InvalidArgument` (also for an axis that is not there); `Collective` if the ranks disagree.
     pub fn create(self) -> Result<MemDatasetDistributed> {
         let call = self.call();
         let (group, place) = (self.group, (call.path.clone(), call.operation.clone()));
@@ -169,7 +167,7 @@ impl DistributedBuilder<'_> {
             };
             let axis = self.axis.unwrap_or(0);
             let shape = spec.shape.clone().unwrap_or_default();
-            let spread = Spread::filled(ranks.comm.clone(), spec.dtype.clone(), shape, axis, fill)?;
+            let spread = Spread::filled(ranks.comm().clone(), spec.dtype.clone(), shape, axis, fill)?;
             self.put(spread, &spec)
         };
         group.0.together(|| call.clone(), || make().with_context(|| place.clone()))
@@ -212,13 +210,5 @@ impl DistributedBuilder<'_> {
         };
         let node = node_of(Content::Distributed(Box::new(spread)), spec);
         parent.0.add(&last, node).map(MemDatasetDistributed)
-    }
-}
-
-impl Handle {
-    /// Puts a distributed dataset into this group, for copies. Within a collective call.
-    pub(super) fn put_spread(&self, ranks: &Ranks, name: &str, spec: &DatasetSpec, spread: Spread) -> Result<Handle> {
-        ranks.check_comm(&spread.comm)?;
-        self.add(name, node_of(Content::Distributed(Box::new(spread)), spec))
     }
 }

@@ -35,7 +35,6 @@ pub use datatype::MemDatatype;
 pub use distributed::MemDatasetDistributed;
 pub use distributed_builder::DistributedBuilder;
 pub use group::MemGroup;
-pub use ranks::CollectiveOptions;
 
 use crate::tree::Node;
 use std::sync::Arc;

@@ -118,11 +118,11 @@ fn shifted(axis: &AxisSelection, start: usize) -> Item {
 impl Spread {
     fn check(dtype: &DType, shape: &[usize], axis: usize) -> Result<()> {
         if !dtype.is_plain() {
-            return Err(error!(Dtype, "elements of type {dtype} are not plain bytes, and cannot be spread over ranks")
+            return Err(error!(Unsupported, "elements of type {dtype} are not plain bytes, and cannot be spread over ranks")
                 .remedy("keep such data common, or use strings of fixed length"));
         }
         if axis >= shape.len() {
-            bail!(Shape, "there is no axis {axis} to distribute: the shape is {shape:?}");
+            bail!(InvalidArgument, "there is no axis {axis} to distribute: the shape is {shape:?}");
         }
         Ok(())
     }

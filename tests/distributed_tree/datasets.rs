@@ -1,0 +1,242 @@
+//! Datasets that are spread over ranks: what is where.
+
+use crate::all;
+use memh5::distributed::Partition;
+use memh5::{AnyArray, DType, ErrorKind, Filter, MemDataset, MemGroup, Result, Selection, prelude::*};
+use ndarray::{ArrayD, IxDyn};
+
+/// A dataset whose elements are their own places in the whole.
+fn counted(root: &MemGroup, name: &str, shape: &[usize], axis: usize) -> Result<memh5::MemDatasetDistributed> {
+    let dataset = root.create_distributed(name).shape(shape).axis(axis).dtype(DType::I64).create()?;
+    fill(&dataset)?;
+    Ok(dataset)
+}
+
+fn places(shape: &[usize]) -> ArrayD<i64> {
+    ArrayD::from_shape_vec(IxDyn(shape), (0..shape.iter().product::<usize>() as i64).collect()).unwrap()
+}
+
+fn fill(dataset: &memh5::MemDatasetDistributed) -> Result<()> {
+    let (whole, mine) = (AnyArray::from(places(&dataset.global_shape()?)), block(dataset)?);
+    dataset.set_local_data(whole.select(mine)?)
+}
+
+/// This rank's block as a selection of the whole.
+fn block(dataset: &memh5::MemDatasetDistributed) -> Result<Selection> {
+    use memh5::selection::Item;
+    let mut items = vec![Item::FULL; dataset.global_shape()?.len()];
+    items[dataset.distributed_axis()?] = Item::from(dataset.local_range()?);
+    Ok(Selection::Axes(items))
+}
+
+fn check(dataset: &memh5::MemDatasetDistributed) -> Result<()> {
+    let whole = AnyArray::from(places(&dataset.global_shape()?));
+    assert_eq!(dataset.local_data()?, whole.select(block(dataset)?)?);
+    Ok(())
+}
+
+#[test]
+fn parts_follow_the_rule() {
+    all(|root, comm| {
+        for (shape, axis) in [(vec![10, 11], 1), (vec![3, 2], 0), (vec![0, 4], 0), (vec![5], 0), (vec![2, 0, 3], 2)] {
+            let name = format!("{shape:?}-{axis}");
+            let x = root.create_distributed(&name).shape(shape.clone()).axis(axis).dtype(DType::F32).create()?;
+            let range = Partition::new(shape[axis], comm.size()).range(comm.rank());
+            let (mut local, mut offset) = (shape.clone(), vec![0; shape.len()]);
+            (local[axis], offset[axis]) = (range.len(), range.start);
+            assert_eq!((x.local_shape()?, x.local_offset()?, x.local_range()?), (local, offset, range));
+            assert_eq!((x.global_shape()?, x.shape()?, x.distributed_axis()?), (shape.clone(), shape, axis));
+            assert!(x.local_data()?.view::<f32>()?.iter().all(|v| *v == 0.0), "filled with zeros");
+            assert_eq!(x.comm()?.id(), comm.id());
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_dataset_is_what_it_was_made() {
+    all(|root, _| {
+        root.create_distributed("a/b/x").shape([8, 6]).axis(1).dtype(DType::I16).chunks([4, 3]).filter(Filter::Gzip(3)).fill_value(7i16).create()?;
+        let x = root.dataset("a/b/x")?;
+        assert!(x.is_distributed() && !x.is_common() && x.distributed().is_some() && x.common().is_none());
+        let MemDataset::Distributed(x) = x else { panic!("not distributed") };
+        assert!(x.local_data()?.view::<i16>()?.iter().all(|v| *v == 7));
+        let spec = x.spec()?;
+        assert_eq!((spec.shape.as_deref(), spec.chunks(), &spec.filters[..]), (Some(&[8, 6][..]), Some(&[4, 3][..]), &[Filter::Gzip(3)][..]));
+        assert_eq!((x.name(), x.parent()?.name(), root.get("a/b/x")?.kind()), ("/a/b/x".to_owned(), "/a/b".to_owned(), "dataset"));
+        let again = MemDataset::from_dyn(&*root.get("a/b/x")?.into_dataset()?).expect("in memory");
+        assert_eq!(again, root.dataset("a/b/x")?);
+        x.attrs().set("units", "K")?;
+        assert_eq!(root.get("a/b/x")?.attrs().get::<String>("units")?, "K");
+        // What it cannot be.
+        let refused = |e: memh5::Error, kind| assert_eq!(e.kind(), kind, "{e}");
+        refused(root.create_distributed("y").dtype(DType::F32).create().unwrap_err(), ErrorKind::Shape);
+        refused(root.create_distributed("y").shape([3]).axis(1).create().unwrap_err(), ErrorKind::InvalidArgument);
+        refused(root.create_distributed("y").shape(vec![]).create().unwrap_err(), ErrorKind::InvalidArgument);
+        refused(root.create_distributed("y").shape([3]).dtype(DType::STR).create().unwrap_err(), ErrorKind::Unsupported);
+        refused(root.create_distributed("a/b/x").shape([3]).create().unwrap_err(), ErrorKind::AlreadyExists);
+        refused(root.create_distributed("a/b/x/y").shape([3]).create().unwrap_err(), ErrorKind::NotAGroup);
+        refused(x.resize([9, 6]).unwrap_err(), ErrorKind::Shape);
+        refused(x.set_extent(&[9, 6]).unwrap_err(), ErrorKind::Unsupported);
+        refused(MemGroup::new().create_distributed("y").shape([3]).create().unwrap_err(), ErrorKind::Unsupported);
+        assert_eq!(root.keys()?, ["a"], "nothing is left of what failed");
+        root.create_distributed("a/b/x").shape([2]).overwrite(true).create()?;
+        assert_eq!(root.dataset("a/b/x")?.shape()?, [2]);
+        assert_eq!(root.group("a/b")?.keys()?, ["x"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn redistribution_is_seen_by_every_handle() {
+    all(|root, comm| {
+        for shape in [vec![1, 11, 2, 14, 3, 4], vec![2, 3], vec![7, 0, 2]] {
+            let x = counted(&root, "x", &shape, shape.len() - 1)?;
+            x.attrs().set("a", 1)?;
+            let (early, dynamic) = (root.dataset("x")?, root.get("x")?.into_dataset()?);
+            for axis in (0..shape.len()).chain([0]) {
+                root.redistribute("x", axis)?;
+                assert_eq!(x.distributed_axis()?, axis);
+                check(&x)?;
+                check(early.distributed().expect("distributed"))?;
+                assert_eq!(dynamic.shape()?, shape);
+            }
+            early.redistribute(1)?;
+            x.redistribute(1)?;
+            check(&x)?;
+            assert_eq!(x.attrs().get::<i32>("a")?, 1);
+            assert_eq!(x.redistribute(9).unwrap_err().kind(), ErrorKind::InvalidArgument);
+            check(&x)?;
+            assert_eq!(root.redistribute("nothing", 0).unwrap_err().kind(), ErrorKind::NotFound);
+            root.delete("x")?;
+        }
+        assert_eq!(comm.all_gather(&[1])?.len(), comm.size());
+        Ok(())
+    });
+}
+
+#[test]
+fn common_and_distributed_change_into_each_other() {
+    all(|root, comm| {
+        let shape = [5, 3, 2];
+        let whole = places(&shape);
+        for axis in 0..3 {
+            root.create_dataset("x").chunks([5, 3, 1]).gzip(2).write(whole.clone())?;
+            let common = root.dataset("x")?;
+            common.attrs().set("units", "Jy")?;
+            let x = root.dataset_common_to_distributed("x", axis)?;
+            check(&x)?;
+            assert_eq!((x.distributed_axis()?, x.chunks()?), (axis, Some(vec![5, 3, 1])));
+            assert_eq!((x.spec()?.filters.len(), x.attrs().get::<String>("units")?), (2, "Jy".to_owned()));
+            // A handle from before answers as what the dataset is now.
+            assert!(common.is_distributed() && common.shape()? == shape);
+            if comm.size() == 1 {
+                assert_eq!(common.snapshot()?.view::<i64>()?, whole.view());
+            } else {
+                assert_eq!(common.snapshot().unwrap_err().kind(), ErrorKind::Unsupported);
+                assert_eq!(common.with_view_mut::<i64, _>(|_| ()).unwrap_err().kind(), ErrorKind::Unsupported);
+            }
+            // Again: to another axis, as caput does.
+            root.dataset_common_to_distributed("x", (axis + 1) % 3)?;
+            assert_eq!(x.distributed_axis()?, (axis + 1) % 3);
+            check(&x)?;
+            let back = root.dataset_distributed_to_common("x")?;
+            assert_eq!(back.read::<i64>()?, whole);
+            assert_eq!((back.chunks()?, back.spec()?.filters.len(), back.attrs().get::<String>("units")?), (Some(vec![5, 3, 1]), 2, "Jy".to_owned()));
+            assert_eq!(root.dataset_distributed_to_common("x")?.read::<i64>()?, whole);
+            // A handle of parts, of which there are none any more.
+            assert_eq!(x.local_data().unwrap_err().kind(), ErrorKind::Unsupported);
+            assert_eq!(x.read::<i64>()?, whole);
+            assert_eq!(x.redistribute(0).unwrap_err().kind(), ErrorKind::Unsupported);
+            assert_eq!(root.dataset("x")?.into_distributed().unwrap_err().kind(), ErrorKind::Unsupported);
+            root.delete("x")?;
+        }
+        root.create_dataset("s").write("text")?;
+        root.create_dataset("v").write(vec!["texts"])?;
+        root.create_dataset("g").shape([2]).maxshape([None]).create()?;
+        root.create_dataset("n").null().create()?;
+        let kinds = ["s", "v", "g", "n"].map(|n| root.dataset_common_to_distributed(n, 0).unwrap_err().kind());
+        use ErrorKind::{InvalidArgument, Shape, Unsupported};
+        assert!(matches!(kinds, [Unsupported | InvalidArgument, Unsupported, Unsupported, Shape | InvalidArgument]), "{kinds:?}");
+        assert_eq!(MemGroup::new().dataset_common_to_distributed("x", 0).unwrap_err().kind(), ErrorKind::Unsupported);
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_here_is_read_and_written_through_the_tree() {
+    all(|root, comm| {
+        let shape = [9, 4];
+        let x = counted(&root, "x", &shape, 0)?;
+        let whole = AnyArray::from(places(&shape));
+        let dataset: &dyn Dataset = &x;
+        let range = x.local_range()?;
+        let here = |selection: &Selection| -> Result<()> {
+            assert_eq!(dataset.read_slice::<AnyArray>(selection.clone())?, whole.select(selection.clone())?);
+            Ok(())
+        };
+        if !range.is_empty() {
+            here(&(range.clone(), ..).into())?;
+            here(&(range.start, 1..).into())?;
+            here(&(vec![range.end as i64 - 1, range.start as i64], -1).into())?;
+            here(&((range.start..range.end), vec![3i64, 0]).into())?;
+            let mut mask = ArrayD::from_elem(IxDyn(&shape), false);
+            mask[[range.start, 2]] = true;
+            mask[[range.end - 1, 0]] = true;
+            here(&Selection::Mask(mask))?;
+            dataset.write_slice((range.start, 2), -5i64)?;
+            assert_eq!(x.local_data()?.view::<i64>()?[[0, 2]], -5);
+            dataset.write_slice((range.start, 2), (range.start * 4 + 2) as i64)?;
+        }
+        here(&(3..3, ..).into())?;
+        here(&Selection::from((Vec::<i64>::new(), ..)))?;
+        assert_eq!(dataset.read_slice::<AnyArray>((0, 9)).unwrap_err().kind(), ErrorKind::Selection);
+        let all = dataset.read_array();
+        if comm.size() == 1 {
+            assert_eq!(all?, whole);
+            here(&"::-2, ::-1".parse()?)?;
+        } else {
+            let error = all.unwrap_err();
+            assert_eq!((error.kind(), error.path()), (ErrorKind::Unsupported, Some("/x")));
+            assert!(error.remedy_text().is_some());
+            let other = if range.start == 0 { 8 } else { 0 };
+            assert_eq!(dataset.write_slice((other, 0), 1i64).unwrap_err().kind(), ErrorKind::Unsupported);
+        }
+        check(&x)
+    });
+}
+
+#[test]
+fn copies_are_independent_and_local() {
+    all(|root, comm| {
+        let x = counted(&root, "in/x", &[6, 2], 0)?;
+        x.attrs().set("a", 1)?;
+        // One rank alone may copy: nothing communicates.
+        if comm.rank() == 0 {
+            let (alone, tree) = (x.copy()?, root.copy()?);
+            assert!(alone.local_data()?.shares_memory_with(&x.local_data()?) || alone.local_data()?.is_empty());
+            alone.with_local_view_mut::<i64, _>(|mut v| v.fill(-1))?;
+            alone.attrs().set("a", 2)?;
+            let there = tree.dataset("in/x")?.into_distributed()?;
+            assert_eq!(there.local_data()?, x.local_data()?);
+            there.with_local_view_mut::<i64, _>(|mut v| v.fill(-2))?;
+            assert!(tree.is_distributed());
+        }
+        check(&x)?;
+        assert_eq!(x.attrs().get::<i32>("a")?, 1);
+        let copy = root.copy()?;
+        copy.dataset("in/x")?.redistribute(1)?;
+        assert_eq!((x.distributed_axis()?, copy.dataset("in/x")?.into_distributed()?.distributed_axis()?), (0, 1));
+        check(&copy.dataset("in/x")?.into_distributed()?)?;
+        // Shared: one object in two trees.
+        copy.share("again", &root.dataset("in/x")?)?;
+        copy.redistribute("again", 1)?;
+        assert_eq!(x.distributed_axis()?, 1);
+        assert_eq!(MemGroup::new().share("x", &root.dataset("in/x")?).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        let shallow = root.copy_shallow()?;
+        shallow.dataset("in/x")?.redistribute(0)?;
+        check(&x)?;
+        assert_eq!(x.distributed_axis()?, 0);
+        Ok(())
+    });
+}
