@@ -10,8 +10,8 @@ use crate::error::{Result, error};
 use crate::path;
 use crate::selection::Selection;
 use crate::tree::{
-    Attributes, Collective, Dataset, DatasetRef, DatasetSpec, Datatype, DatatypeRef, Group, GroupRef, GroupSpec, Link, Location, NewLink, Node, Object,
-    ObjectId, ObjectRef, resolve,
+    Attributes, Collective, Dataset, DatasetRef, DatasetSpec, Datatype, DatatypeRef, Group, GroupRef, GroupSpec, Link, Location, NewLink,
+    Node, Object, ObjectId, ObjectRef, resolve,
 };
 use std::any::Any;
 use std::fmt;

@@ -74,9 +74,8 @@ impl Stored {
     fn resizable(&mut self) -> Result<&mut AnyArray> {
         match &mut self.content {
             Content::Common(array) => Ok(array),
-            Content::Distributed(_) => {
-                Err(error!(Unsupported, "a distributed dataset keeps its shape").remedy("make it common with dataset_distributed_to_common, then resize"))
-            }
+            Content::Distributed(_) => Err(error!(Unsupported, "a distributed dataset keeps its shape")
+                .remedy("make it common with dataset_distributed_to_common, then resize")),
         }
     }
 }

@@ -68,7 +68,8 @@ impl MemDataset {
     /// The dataset in memory behind a trait object, if it is one.
     pub fn from_dyn(dataset: &dyn Dataset) -> Option<Self> {
         let any = dataset.as_any();
-        let handle = any.downcast_ref::<MemDatasetCommon>().map(|d| &d.0).or_else(|| any.downcast_ref::<MemDatasetDistributed>().map(|d| &d.0));
+        let handle =
+            any.downcast_ref::<MemDatasetCommon>().map(|d| &d.0).or_else(|| any.downcast_ref::<MemDatasetDistributed>().map(|d| &d.0));
         handle.map(|handle| Self::of(handle.clone()))
     }
 

@@ -1,10 +1,10 @@
 //! The builder of a distributed dataset.
 
+use super::MemGroup;
 use super::content::node_of;
 use super::distributed::MemDatasetDistributed;
 use super::node::Content;
 use super::spread::Spread;
-use super::MemGroup;
 use crate::array::{AnyArray, IntoArray};
 use crate::dtype::{Cast, DType};
 use crate::error::{Context, Result, bail, error};

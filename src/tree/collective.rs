@@ -52,11 +52,7 @@ pub trait Collective: Send + Sync {
 /// # Errors
 /// What the function returns, or `Collective`.
 #[inline]
-pub(crate) fn together<O: Object + ?Sized, T>(
-    object: &O,
-    call: impl Fn() -> CollectiveCall,
-    act: impl FnOnce() -> Result<T>,
-) -> Result<T> {
+pub(crate) fn together<O: Object + ?Sized, T>(object: &O, call: impl Fn() -> CollectiveCall, act: impl FnOnce() -> Result<T>) -> Result<T> {
     match object.collective() {
         None => act(),
         Some(ranks) => among(ranks, call, act),

@@ -237,10 +237,14 @@ pub trait DatasetExt: Dataset {
     /// # Errors
     /// As [`append`](DatasetExt::append) and [`write_rows`](DatasetExt::write_rows).
     fn push_rows<T: serde::Serialize>(&self, rows: &[T]) -> Result<()> {
-        together(self, || append_call(self), || {
-            let data = || AnyArray::from_rows_as(&self.dtype()?, rows);
-            self.append(data().context(&self.name(), "append to the dataset")?)
-        })
+        together(
+            self,
+            || append_call(self),
+            || {
+                let data = || AnyArray::from_rows_as(&self.dtype()?, rows);
+                self.append(data().context(&self.name(), "append to the dataset")?)
+            },
+        )
     }
 
     /// Changes the length of the axes, within `maxshape`; new elements have the fill value.

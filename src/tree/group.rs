@@ -420,10 +420,14 @@ pub trait GroupExt: Group {
     /// `NotFound` if the target is not there, `AlreadyExists`.
     fn link_hard(&self, target: &str, name: &str) -> Result<()> {
         let place = || (path::join(&self.name(), name), "create the link");
-        together(self, || call_of(place)().with(target), || {
-            let node = self.get(target)?;
-            self.new_link_at(name, NewLink::Hard(&node))
-        })
+        together(
+            self,
+            || call_of(place)().with(target),
+            || {
+                let node = self.get(target)?;
+                self.new_link_at(name, NewLink::Hard(&node))
+            },
+        )
     }
 
     /// Makes a soft link: a path that is looked up at each use. Nothing needs to be there.

@@ -56,13 +56,23 @@ fn parts_follow_the_rule() {
 #[test]
 fn a_dataset_is_what_it_was_made() {
     all(|root, _| {
-        root.create_distributed("a/b/x").shape([8, 6]).axis(1).dtype(DType::I16).chunks([4, 3]).filter(Filter::Gzip(3)).fill_value(7i16).create()?;
+        root.create_distributed("a/b/x")
+            .shape([8, 6])
+            .axis(1)
+            .dtype(DType::I16)
+            .chunks([4, 3])
+            .filter(Filter::Gzip(3))
+            .fill_value(7i16)
+            .create()?;
         let x = root.dataset("a/b/x")?;
         assert!(x.is_distributed() && !x.is_common() && x.distributed().is_some() && x.common().is_none());
         let MemDataset::Distributed(x) = x else { panic!("not distributed") };
         assert!(x.local_data()?.view::<i16>()?.iter().all(|v| *v == 7));
         let spec = x.spec()?;
-        assert_eq!((spec.shape.as_deref(), spec.chunks(), &spec.filters[..]), (Some(&[8, 6][..]), Some(&[4, 3][..]), &[Filter::Gzip(3)][..]));
+        assert_eq!(
+            (spec.shape.as_deref(), spec.chunks(), &spec.filters[..]),
+            (Some(&[8, 6][..]), Some(&[4, 3][..]), &[Filter::Gzip(3)][..])
+        );
         assert_eq!((x.name(), x.parent()?.name(), root.get("a/b/x")?.kind()), ("/a/b/x".to_owned(), "/a/b".to_owned(), "dataset"));
         let again = MemDataset::from_dyn(&*root.get("a/b/x")?.into_dataset()?).expect("in memory");
         assert_eq!(again, root.dataset("a/b/x")?);
@@ -142,7 +152,10 @@ fn common_and_distributed_change_into_each_other() {
             check(&x)?;
             let back = root.dataset_distributed_to_common("x")?;
             assert_eq!(back.read::<i64>()?, whole);
-            assert_eq!((back.chunks()?, back.spec()?.filters.len(), back.attrs().get::<String>("units")?), (Some(vec![5, 3, 1]), 2, "Jy".to_owned()));
+            assert_eq!(
+                (back.chunks()?, back.spec()?.filters.len(), back.attrs().get::<String>("units")?),
+                (Some(vec![5, 3, 1]), 2, "Jy".to_owned())
+            );
             assert_eq!(root.dataset_distributed_to_common("x")?.read::<i64>()?, whole);
             // A handle of parts, of which there are none any more.
             assert_eq!(x.local_data().unwrap_err().kind(), ErrorKind::Unsupported);
