@@ -4,6 +4,7 @@
 //! [`ThreadComm`]. Who writes collective calls makes them through an [`Agreement`](agree::Agreement), so that no rank is left waiting.
 
 pub mod agree;
+mod array;
 mod communicator;
 mod partition;
 mod reduce;
@@ -11,6 +12,7 @@ mod self_comm;
 mod thread_comm;
 
 pub use agree::{Agreement, Call, Checks, Step, Terms};
+pub use array::{Axes, Axis, DistributedArray, GlobalSlice, Operand, Positions, Reduced, Reduction};
 pub use communicator::{CommRef, Communicator, Number, ReduceOp};
 pub use partition::Partition;
 pub use self_comm::SelfComm;
