@@ -75,9 +75,16 @@ fn compare(root: &dyn Group, check: &mut StageCheck) {
             match check_datasets(&*stage, name) {
                 Ok(found) if wanted.as_str() == Some(format!("{found:08x}").as_str()) => {}
                 Ok(found) => {
-                    check.damages.push(error!(Corrupt, "the elements have the checksum {found:08x}, and {wanted} was recorded").at(format!("{}/{name}", stage.name())));
+                    check.damages.push(
+                        error!(Corrupt, "the elements have the checksum {found:08x}, and {wanted} was recorded")
+                            .at(format!("{}/{name}", stage.name())),
+                    );
                 }
-                Err(e) => check.damages.push(error!(Corrupt, "the elements cannot be compared with their checksum").at(format!("{}/{name}", stage.name())).because(e)),
+                Err(e) => check.damages.push(
+                    error!(Corrupt, "the elements cannot be compared with their checksum")
+                        .at(format!("{}/{name}", stage.name()))
+                        .because(e),
+                ),
             }
         }
         Ok(())

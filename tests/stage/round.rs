@@ -1,12 +1,11 @@
 //! What is written is read again: in memory and in files, in both versions.
 
 use crate::data::{Flash, RunInfo, everything, flash, numbers, rows, run_info, source};
+use memh5::ErrorKind;
 use memh5::prelude::*;
 use memh5::stage::*;
-use memh5::ErrorKind;
 use memh5::tree::GroupRef;
 use std::path::{Path, PathBuf};
-
 
 /// A finished stage of four events, written as two batches.
 pub fn written(version: FormatVersion, file: Option<&Path>) -> GroupRef {
@@ -55,7 +54,10 @@ fn every_kind_comes_back() {
             assert_eq!(got.get::<ndarray::ArrayD<i64>>("vec_i64").unwrap(), numbers(event, n).into_dyn());
             let clusters = got.list::<Vec<i64>>("clusts").unwrap();
             assert_eq!(clusters.len(), n, "{what}");
-            assert_eq!(clusters.iter().map(Vec::len).collect::<Vec<_>>(), (0..n).map(|i| if i + 1 == n { 0 } else { 2 * i + 1 }).collect::<Vec<_>>());
+            assert_eq!(
+                clusters.iter().map(Vec::len).collect::<Vec<_>>(),
+                (0..n).map(|i| if i + 1 == n { 0 } else { 2 * i + 1 }).collect::<Vec<_>>()
+            );
             let flat = got.list::<ndarray::ArrayD<f32>>("flat_2d").unwrap();
             assert_eq!(flat, (0..n).map(|i| rows(event + i, i + 1, 3).into_dyn()).collect::<Vec<_>>(), "{what}");
             let jagged = got.list::<ndarray::ArrayD<f32>>("jagged").unwrap();

@@ -49,7 +49,9 @@ fn object(row: &AnyArray, bytes: bool) -> Value {
                 assert_eq!(items.dtype(), &**base);
                 digest(&items)
             }
-            DType::Array { base, shape } => digest(&AnyArray::from_bytes((**base).clone(), shape.to_vec(), value.as_bytes().unwrap()).unwrap()),
+            DType::Array { base, shape } => {
+                digest(&AnyArray::from_bytes((**base).clone(), shape.to_vec(), value.as_bytes().unwrap()).unwrap())
+            }
             _ => number(&value),
         };
         fields.insert(field.name.clone(), told);

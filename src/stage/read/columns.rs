@@ -97,7 +97,8 @@ fn read_lists(group: &dyn Group, key: &str, events: &Events) -> Result<Product> 
     match *table.shape() {
         [_] => {
             let dataset = group.dataset("elements")?;
-            let arrays = ranges_of(&table, 0, size, &*dataset, &dataset.shape()?).with_context(|| (dataset.name(), "follow the references of the index"))?;
+            let arrays = ranges_of(&table, 0, size, &*dataset, &dataset.shape()?)
+                .with_context(|| (dataset.name(), "follow the references of the index"))?;
             let elements = ragged(dataset.read_array()?, &arrays)?;
             let format = element_format(&elements.values);
             // The index itself may be read in another order, or in part.
@@ -198,7 +199,8 @@ pub(in crate::stage) fn read_v2(group: &dyn Group, key: &str, events: usize) -> 
             let kind = if scalar { ProductKind::Object } else { ProductKind::Objects };
             of_rows(kind, Some(class), cut(rows, offsets(&*product, "event_offsets", Some(events))?)?)
         }
-        other => Err(error!(Unsupported, "the product '{key}' is of the kind '{other}'").remedy("the kinds are array, string, list, multi_list and objects")),
+        other => Err(error!(Unsupported, "the product '{key}' is of the kind '{other}'")
+            .remedy("the kinds are array, string, list, multi_list and objects")),
     }
 }
 

@@ -85,7 +85,8 @@ impl File {
     pub fn open(path: Option<PathBuf>, root: GroupRef, wanted: &Wanted, ignore_incomplete: bool) -> Result<Self> {
         let source = SourceInfo::read(&*root)?;
         let flat = !root.contains("stages")?;
-        let (tables, keys) = if flat { Self::open_flat(&root, wanted, ignore_incomplete)? } else { Self::open_stages(&root, wanted, ignore_incomplete)? };
+        let (tables, keys) =
+            if flat { Self::open_flat(&root, wanted, ignore_incomplete)? } else { Self::open_stages(&root, wanted, ignore_incomplete)? };
         let mut entries = None;
         for (name, table) in &tables {
             match entries {
@@ -114,7 +115,9 @@ impl File {
         let names = match &wanted.keys {
             None => there.into_iter().filter(|k| table.leads_to(k)).collect::<Vec<_>>(),
             Some(keys) => match keys.iter().find(|k| !there.contains(k)) {
-                Some(missing) => return Err(error!(NotFound, "the file has no product '{missing}'").remedy(format!("it has: {}", there.join(", ")))),
+                Some(missing) => {
+                    return Err(error!(NotFound, "the file has no product '{missing}'").remedy(format!("it has: {}", there.join(", "))));
+                }
                 None => keys.clone(),
             },
         };
@@ -122,7 +125,11 @@ impl File {
         Ok((BTreeMap::from([(String::new(), table)]), keys))
     }
 
-    fn open_stages(root: &GroupRef, wanted: &Wanted, ignore_incomplete: bool) -> Result<(BTreeMap<String, Table>, BTreeMap<String, String>)> {
+    fn open_stages(
+        root: &GroupRef,
+        wanted: &Wanted,
+        ignore_incomplete: bool,
+    ) -> Result<(BTreeMap<String, Table>, BTreeMap<String, String>)> {
         let mut stages = Vec::new();
         for name in stage_names(&**root)? {
             let Some(group) = open_stage(&**root, &name)? else { continue };
@@ -225,5 +232,6 @@ impl File {
 }
 
 fn incomplete(what: &str) -> crate::Error {
-    error!(InvalidArgument, "{what} is marked incomplete").remedy("its writer has not finalized it: write it again, or say ignore_incomplete")
+    error!(InvalidArgument, "{what} is marked incomplete")
+        .remedy("its writer has not finalized it: write it again, or say ignore_incomplete")
 }

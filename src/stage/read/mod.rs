@@ -9,10 +9,12 @@ mod resolve;
 mod sums;
 
 pub use event::Event;
-pub(in crate::stage) use sums::check_datasets;
 pub use options::StageReaderBuilder;
+pub(in crate::stage) use sums::check_datasets;
 
-use super::batch::{FILE_ENTRY_INDEX, FILE_INDEX, INDEX, SOURCE_FILE_ENTRY_INDEX, SOURCE_FILE_MTIME_NS, SOURCE_FILE_NAME, SOURCE_FILE_SIZE};
+use super::batch::{
+    FILE_ENTRY_INDEX, FILE_INDEX, INDEX, SOURCE_FILE_ENTRY_INDEX, SOURCE_FILE_MTIME_NS, SOURCE_FILE_NAME, SOURCE_FILE_SIZE,
+};
 use super::product::{EventValue, Product};
 use super::provenance::SourceInfo;
 use super::status::StageInfo;

@@ -46,7 +46,10 @@ impl Wanted {
                 (None, None) => {
                     let holders: Vec<&String> = stages.iter().filter(|(_, k)| k.contains(&key)).map(|(n, _)| n).collect();
                     match holders[..] {
-                        [] => return Err(error!(NotFound, "could not find the requested product '{key}' in any stage").remedy(format!("the stages are: {}", names()))),
+                        [] => {
+                            return Err(error!(NotFound, "could not find the requested product '{key}' in any stage")
+                                .remedy(format!("the stages are: {}", names())));
+                        }
                         [only] => only.clone(),
                         [first, ..] if self.keys.is_none() && BOOKKEEPING.contains(&key.as_str()) => first.clone(),
                         _ => {
