@@ -1,7 +1,7 @@
 //! The walk of a deep copy.
 
 use super::adapt;
-use super::options::DeepCopy;
+use super::options::{DeepCopy, NewCopy};
 use super::report::CopyReport;
 use super::strings::{self, Sizes, StringConversion};
 use super::transfer::{self, Piece};
@@ -411,6 +411,12 @@ impl<'a> Engine<'_, 'a> {
         }
         // What `validate` refuses in the source's own words would name the wrong culprit here, so the spec is checked as a new one.
         spec.validate()?;
+        if let Some(make) = &mut self.options.elsewhere
+            && let Some(made) = make(&NewCopy { from, to, name, path: full, spec: &spec, selection: &selection })?
+        {
+            self.report.datasets += 1;
+            return Ok(made);
+        }
         let later = spec.dtype.has_references();
         if let (false, Some(1)) = (later, pieces.as_ref().map(Vec::len)) {
             let data = self.read(from, &selection, &spec.dtype)?;

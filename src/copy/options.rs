@@ -3,9 +3,10 @@
 use super::engine;
 use super::report::CopyReport;
 use super::strings::StringConversion;
+use crate::distributed::{CommonData, Hints};
 use crate::error::{Context, Result};
 use crate::selection::Selection;
-use crate::tree::{Filter, Group, Layout, Node};
+use crate::tree::{DatasetRef, DatasetSpec, Filter, Group, GroupRef, Layout, Node};
 use std::ops::ControlFlow;
 
 /// What becomes of a reference whose target is not copied.
@@ -19,8 +20,25 @@ pub enum OutsideReferences {
     Error,
 }
 
-pub(super) type PostProcess<'a> = Box<dyn FnMut(&Node, &Node) -> Result<()> + 'a>;
-pub(super) type OnProgress<'a> = Box<dyn FnMut(u64, u64, &str) -> ControlFlow<()> + 'a>;
+pub(crate) type PostProcess<'a> = Box<dyn FnMut(&Node, &Node) -> Result<()> + 'a>;
+pub(crate) type OnProgress<'a> = Box<dyn FnMut(u64, u64, &str) -> ControlFlow<()> + 'a>;
+pub(crate) type Elsewhere<'a> = Box<dyn FnMut(&NewCopy<'_>) -> Result<Option<DatasetRef>> + 'a>;
+
+/// A dataset that is about to be made at the destination.
+pub(crate) struct NewCopy<'c> {
+    /// What is copied.
+    pub from: &'c DatasetRef,
+    /// The group that gets the copy.
+    pub to: &'c GroupRef,
+    /// The name of the copy in that group.
+    pub name: &'c str,
+    /// The path relative to both groups.
+    pub path: &'c str,
+    /// What the copy is to be, selection and changes applied.
+    pub spec: &'c DatasetSpec,
+    /// The part that is copied.
+    pub selection: &'c Selection,
+}
 
 /// What a pattern changes of the datasets that it matches.
 #[derive(Debug, Clone)]
@@ -61,10 +79,13 @@ pub struct DeepCopy<'a> {
     pub(super) shallow: bool,
     pub(super) shared: Vec<String>,
     pub(super) outside: OutsideReferences,
-    pub(super) slab: usize,
+    pub(crate) slab: usize,
     pub(super) default_attributes: Vec<(String, String)>,
-    pub(super) postprocess: Option<PostProcess<'a>>,
-    pub(super) progress: Option<OnProgress<'a>>,
+    pub(crate) elsewhere: Option<Elsewhere<'a>>,
+    pub(crate) hints: Hints,
+    pub(crate) common_data: CommonData,
+    pub(crate) postprocess: Option<PostProcess<'a>>,
+    pub(crate) progress: Option<OnProgress<'a>>,
 }
 
 impl std::fmt::Debug for DeepCopy<'_> {
@@ -75,6 +96,8 @@ impl std::fmt::Debug for DeepCopy<'_> {
             .field("attribute_strings", &self.attribute_strings)
             .field("overrides", &self.overrides)
             .field("overwrite", &self.overwrite)
+            .field("hints", &self.hints)
+            .field("common_data", &self.common_data)
             .finish_non_exhaustive()
     }
 }
@@ -94,6 +117,9 @@ impl Default for DeepCopy<'_> {
             outside: OutsideReferences::Null,
             slab: 64 << 20,
             default_attributes: Vec::new(),
+            elsewhere: None,
+            hints: Hints::new(),
+            common_data: CommonData::Check,
             postprocess: None,
             progress: None,
         }
@@ -193,6 +219,26 @@ impl<'a> DeepCopy<'a> {
     /// A text attribute that the destination group gets if it has none of that name in the end.
     pub(crate) fn default_attribute(mut self, name: &str, text: &str) -> Self {
         self.default_attributes.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Says which datasets of a file are distributed when it is loaded on ranks, and whether a save by ranks marks them: see [`Hints`]. Means nothing
+    /// to other copies.
+    pub fn hints(mut self, hints: Hints) -> Self {
+        self.hints = hints;
+        self
+    }
+
+    /// Says what a save by ranks does about common data and attributes that differ between the ranks. Means nothing to other copies.
+    pub fn common_data(mut self, what: CommonData) -> Self {
+        self.common_data = what;
+        self
+    }
+
+    /// Asks the function to make the copy of each dataset. Where it makes one, the elements are its business; where it returns `None`, the dataset is
+    /// copied as others are.
+    pub(crate) fn elsewhere(mut self, make: impl FnMut(&NewCopy<'_>) -> Result<Option<DatasetRef>> + 'a) -> Self {
+        self.elsewhere = Some(Box::new(make));
         self
     }
 

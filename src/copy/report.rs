@@ -38,7 +38,7 @@ impl CopyReport {
         self.converted.push(CopyNote { path: shown(path), what: what.into() });
     }
 
-    pub(super) fn lose(&mut self, path: &str, what: impl Into<String>) {
+    pub(crate) fn lose(&mut self, path: &str, what: impl Into<String>) {
         self.lost.push(CopyNote { path: shown(path), what: what.into() });
     }
 

@@ -2,6 +2,7 @@
 
 use super::options::DeepCopy;
 use super::report::CopyReport;
+use crate::distributed::{self, CommRef};
 use crate::error::Result;
 use crate::format::{self, Format};
 use crate::memory::MemGroup;
@@ -36,6 +37,9 @@ impl DeepCopy<'_> {
         lock: LockFileBuilder,
         finish: impl FnOnce(&dyn Group) -> Result<()>,
     ) -> Result<CopyReport> {
+        if let Some(agreement) = distributed::agreement_of(from) {
+            return distributed::save(self, from, agreement, lock, finish);
+        }
         let path = lock.path().to_owned();
         let format = format::of_path(&path)?;
         lock.publish_verified(|tmp| self.write_file(from, format, tmp, finish), |tmp| format.verify(tmp))
@@ -72,6 +76,38 @@ impl DeepCopy<'_> {
         Ok(loaded)
     }
 
+    /// Reads a file into a new tree that the ranks of a communicator share. Collective: all ranks call it with the same arguments.
+    ///
+    /// Which datasets are distributed, and on which axis, say the marks of the file and [`hints`](Self::hints); the others are common. A selection is
+    /// applied first, and what it leaves is spread. Everything but the elements of distributed datasets is read by rank 0 and sent to the
+    /// others; so what [`progress`](Self::progress) counts are the bytes of common data on their way into memory.
+    ///
+    #[cfg_attr(feature = "hdf5", doc = "```")]
+    #[cfg_attr(not(feature = "hdf5"), doc = "```ignore")]
+    /// use memh5::{MemGroup, copy::DeepCopy, distributed::{Hints, ThreadComm}, prelude::*};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("night.h5");
+    /// let tree = MemGroup::new();
+    /// tree.create_dataset("vis").write(ndarray::Array2::<f64>::ones((6, 8)))?;
+    /// tree.to_file(&path)?;
+    /// let sums = ThreadComm::run(3, |comm| {
+    ///     let (tree, _) = DeepCopy::new()
+    ///         .hints(Hints::new().distribute("vis", 1))
+    ///         .select("vis", (1..5, ..))
+    ///         .load_distributed(&path, &comm)?;
+    ///     tree.dataset("vis")?.into_distributed()?.with_local_view::<f64, _>(|mine| mine.sum())
+    /// })?;
+    /// assert_eq!(sums, [12.0, 12.0, 8.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Collective` with the first cause and its rank, the same on all ranks; alone, a rank gets the cause itself: as [`load`](Self::load), and
+    /// `Unsupported` if the hints distribute what is not of a plain type.
+    pub fn load_distributed(self, path: impl AsRef<Path>, comm: &CommRef) -> Result<(MemGroup, CopyReport)> {
+        distributed::load(self, path.as_ref(), comm)
+    }
+
     /// Copies everything below a group into a new tree in memory, whose root keeps creation order if the group does.
     ///
     /// # Errors
@@ -92,6 +128,18 @@ impl MemGroup {
     /// As [`DeepCopy::load`]: `NotFound`, `Locked`, `Corrupt`, `Io`.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         DeepCopy::new().load(path).map(|(tree, _)| tree)
+    }
+
+    /// Reads everything in a file into a new tree that the ranks of a communicator share: caput's `MemGroup.from_file(.., distributed=True, comm=comm)`.
+    /// Collective.
+    ///
+    /// Datasets that the file marks as distributed are spread over the ranks. Selections, and what the file does not say, are choices of
+    /// [`DeepCopy::load_distributed`].
+    ///
+    /// # Errors
+    /// As [`DeepCopy::load_distributed`].
+    pub fn from_file_distributed(path: impl AsRef<Path>, comm: &CommRef) -> Result<Self> {
+        DeepCopy::new().load_distributed(path, comm).map(|(tree, _)| tree)
     }
 
     /// A copy of a group of any backend in memory: caput's `MemGroup.from_group`. One that is in memory shares its elements until one side writes.

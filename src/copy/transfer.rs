@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::selection::{AxisSelection, Item, Resolved, Selection};
+use std::ops::Range;
 
 /// A part of a dataset that is copied at once: what is read, and where it goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +45,17 @@ pub(super) fn pieces(
 
 /// The selected indices of an axis from one place to before another.
 fn sub_axis(axis: &AxisSelection, start: usize, end: usize) -> Item {
+    part_of_axis(axis, start..end)
+}
+
+/// The selected indices of an axis from one place to before another. One that is dropped stays so.
+pub(crate) fn part_of_axis(axis: &AxisSelection, part: Range<usize>) -> Item {
+    let Range { start, end } = part;
+    if start >= end {
+        return Item::from(0..0usize);
+    }
     match axis {
+        AxisSelection::Range { drop: true, .. } => Item::Index(axis.index(0) as i64),
         AxisSelection::List(list) => Item::List(list[start..end].iter().map(|i| *i as i64).collect()),
         AxisSelection::Range { step, .. } => {
             let (first, last, step) = (axis.index(start) as i64, axis.index(end - 1) as i64, *step as i64);

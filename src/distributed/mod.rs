@@ -6,6 +6,7 @@
 pub mod agree;
 mod array;
 mod communicator;
+mod file;
 mod partition;
 mod reduce;
 mod self_comm;
@@ -14,6 +15,8 @@ mod thread_comm;
 pub use agree::{Agreement, Call, Checks, Step, Terms};
 pub use array::{Axes, Axis, DistributedArray, GlobalSlice, Operand, Positions, Reduced, Reduction};
 pub use communicator::{CommRef, Communicator, Number, ReduceOp};
+pub use file::{AXIS_HINT, CollectiveLock, CollectiveLockBuilder, CommonData, DATASET_HINT, FILE_HINT, Hints};
+pub(crate) use file::{agreement_of, load, save};
 pub use partition::Partition;
 pub use self_comm::SelfComm;
 pub use thread_comm::ThreadComm;

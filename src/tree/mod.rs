@@ -28,6 +28,7 @@ pub use dataset::{Dataset, DatasetExt, DatasetRef};
 pub use diff::{DiffOptions, DiffReport, Difference, diff, diff_with};
 pub use dump::{DumpOptions, dump, dump_with};
 pub use equal::tree_equal;
+pub(crate) use digest::{Digester, LazyPaths};
 pub(crate) use group::fresh_tree_id;
 pub use group::{Datatype, DatatypeRef, Group, GroupExt, GroupRef, Node, Object, ObjectId};
 pub use link::{Link, NewLink};

@@ -5,6 +5,8 @@
 
 pub mod agreement;
 pub mod collectives;
+#[cfg(feature = "hdf5")]
+pub mod files;
 
 use memh5::Result;
 use memh5::distributed::CommRef;
@@ -14,7 +16,10 @@ pub type Case = (&'static str, fn(&CommRef) -> Result<()>);
 
 /// All cases of all suites.
 pub fn all() -> Vec<Case> {
-    [collectives::CASES, agreement::CASES].concat()
+    let cases = [collectives::CASES, agreement::CASES].concat();
+    #[cfg(feature = "hdf5")]
+    let cases = [&cases[..], files::CASES].concat();
+    cases
 }
 
 /// Names the functions of a suite as cases.

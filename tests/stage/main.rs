@@ -2,7 +2,3 @@
 
 mod data;
 mod layout;
-#[path = "../peer/mod.rs"]
-mod peer;
-mod round;
-mod samples;

@@ -58,6 +58,42 @@ impl Hdf5Group {
     }
 }
 
+impl Hdf5Group {
+    /// Makes a dataset all of whose elements will be written, by whomever: no byte of it is written here, nor filled when it gets its place in the
+    /// file. (One that can grow keeps the usual rule: it needs its fill value later.)
+    pub(crate) fn new_unfilled_dataset(&self, name: &str, spec: &DatasetSpec) -> Result<DatasetRef> {
+        let filling = if spec.maxshape.is_none() { props::Filling::Never } else { props::Filling::AsNeeded };
+        self.make_dataset(name, spec, None, filling)
+    }
+
+    fn make_dataset(&self, name: &str, spec: &DatasetSpec, data: Option<AnyArray>, filling: props::Filling) -> Result<DatasetRef> {
+        let (name, path) = (c_name(name)?, self.handle.child_path(name));
+        self.handle.file().writing(|| {
+            let lists = props::lists()?;
+            let refs = References::new(self.handle.file());
+            let (type_id, codec) = (types::library_type(&spec.dtype)?, Codec::new(&spec.dtype));
+            let list = props::of_spec(spec, type_id.get(), &codec, &refs, filling)?;
+            let list = list.as_ref().unwrap_or(&lists.dataset).get();
+            let space = space::create(spec.shape.as_deref(), spec.maxshape.as_deref())?;
+            let made = h5!(H5Dcreate2(self.handle.id(), name.as_ptr(), type_id.get(), space.get(), lists.link.get(), list, H5P_DEFAULT))?;
+            let handle = Handle::new(self.handle.file(), Id::own(made), path);
+            if let (Some(data), Some(shape)) = (&data, &spec.shape)
+                && !data.is_empty()
+            {
+                let source =
+                    Source { dataset: handle.id(), type_id: type_id.get(), codec: &codec, shape, chunks: spec.chunks(), refs: &refs };
+                let (bytes, heap) = data.raw();
+                if let Err(e) = transfer::write_all(&source, bytes, heap.map(|h| &**h)) {
+                    drop(handle);
+                    let _ = h5!(H5Ldelete(self.handle.id(), name.as_ptr(), H5P_DEFAULT));
+                    return Err(e);
+                }
+            }
+            Ok(Arc::new(Hdf5Dataset::made(handle, type_id, codec)) as DatasetRef)
+        })
+    }
+}
+
 object!(Hdf5Group);
 
 impl Group for Hdf5Group {
@@ -111,30 +147,7 @@ impl Group for Hdf5Group {
     }
 
     fn new_dataset(&self, name: &str, spec: &DatasetSpec, data: Option<AnyArray>) -> Result<DatasetRef> {
-        let (name, path) = (c_name(name)?, self.handle.child_path(name));
-        self.handle.file().writing(|| {
-            let lists = props::lists()?;
-            let refs = References::new(self.handle.file());
-            let (type_id, codec) = (types::library_type(&spec.dtype)?, Codec::new(&spec.dtype));
-            let list = props::of_spec(spec, type_id.get(), &codec, &refs)?;
-            let list = list.as_ref().unwrap_or(&lists.dataset).get();
-            let space = space::create(spec.shape.as_deref(), spec.maxshape.as_deref())?;
-            let made = h5!(H5Dcreate2(self.handle.id(), name.as_ptr(), type_id.get(), space.get(), lists.link.get(), list, H5P_DEFAULT))?;
-            let handle = Handle::new(self.handle.file(), Id::own(made), path);
-            if let (Some(data), Some(shape)) = (&data, &spec.shape)
-                && !data.is_empty()
-            {
-                let source =
-                    Source { dataset: handle.id(), type_id: type_id.get(), codec: &codec, shape, chunks: spec.chunks(), refs: &refs };
-                let (bytes, heap) = data.raw();
-                if let Err(e) = transfer::write_all(&source, bytes, heap.map(|h| &**h)) {
-                    drop(handle);
-                    let _ = h5!(H5Ldelete(self.handle.id(), name.as_ptr(), H5P_DEFAULT));
-                    return Err(e);
-                }
-            }
-            Ok(Arc::new(Hdf5Dataset::made(handle, type_id, codec)) as DatasetRef)
-        })
+        self.make_dataset(name, spec, data, props::Filling::AsNeeded)
     }
 
     fn new_datatype(&self, name: &str, dtype: &DType) -> Result<DatatypeRef> {

@@ -10,6 +10,7 @@
 //! | `space`, `plan`, `gather`, `transfer` | selections as calls |
 //! | `refs` | object and region references |
 //! | `props`, `chunks`, `filter` | how datasets are made |
+//! | `parallel` | elements moved by all MPI ranks together |
 //!
 //! Files are written so that HDF5 1.8 and later read them (object headers of version 2, which take attributes of any size).
 //!
@@ -37,6 +38,8 @@ mod links;
 mod names;
 mod object;
 mod open;
+#[cfg(feature = "mpi")]
+pub(crate) mod parallel;
 mod plan;
 mod props;
 mod refs;

@@ -160,7 +160,7 @@ impl Hdf5Options {
     }
 }
 
-fn c_path(path: &Path) -> Result<CString> {
+pub(super) fn c_path(path: &Path) -> Result<CString> {
     CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| error!(InvalidArgument, "the name of a file cannot hold a NUL"))
 }
 
@@ -185,7 +185,7 @@ fn locked(path: &Path) -> Error {
 }
 
 /// What the library's failure to open a file means.
-fn explain(error: Error, path: &Path) -> Error {
+pub(super) fn explain(error: Error, path: &Path) -> Error {
     let text = error.to_string();
     let has = |part: &str| text.contains(part);
     if has("unable to lock file") {

@@ -77,15 +77,33 @@ pub(super) fn lists() -> Result<&'static Lists> {
     Ok(LISTS.get_or_init(|| lists))
 }
 
+/// When elements get the fill value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filling {
+    /// As the library does it by itself.
+    AsNeeded,
+    /// Never: all of them will be written.
+    Never,
+}
+
 /// The list of a new dataset; `None` for the plainest kind.
-pub(super) fn of_spec(spec: &DatasetSpec, type_id: hid_t, codec: &Codec, refs: &References<'_>) -> Result<Option<Id>> {
+pub(super) fn of_spec(
+    spec: &DatasetSpec,
+    type_id: hid_t,
+    codec: &Codec,
+    refs: &References<'_>,
+    filling: Filling,
+) -> Result<Option<Id>> {
     let plain_layout = matches!(spec.layout, Layout::Auto | Layout::Contiguous) && !spec.needs_chunks();
-    if plain_layout && matches!(spec.fill, Fill::Default) && !spec.track_order {
+    if filling == Filling::AsNeeded && plain_layout && matches!(spec.fill, Fill::Default) && !spec.track_order {
         return Ok(None);
     }
     let list = untimed(new(|| *H5P_CLS_DATASET_CREATE)?)?;
     if spec.track_order {
         track_attributes(list.get())?;
+    }
+    if filling == Filling::Never {
+        h5!(H5Pset_fill_time(list.get(), H5D_fill_time_t::H5D_FILL_TIME_NEVER))?;
     }
     match &spec.layout {
         Layout::Compact => {

@@ -1,0 +1,199 @@
+//! A distributed tree into a file.
+
+use super::compare;
+use super::cut::Cut;
+use super::exchange::exchange;
+use super::outline::{Entry, Outline, Report};
+use super::align::{self, Storage};
+use super::{funnel, hints, tree};
+use crate::array::AnyArray;
+use crate::copy::{CopyReport, DeepCopy, NewCopy};
+use super::lock::Held;
+use crate::distributed::{Agreement, Call, Checks, Step};
+use crate::error::{Context, Result, error};
+use crate::format::{self, Format};
+use crate::publish::LockFileBuilder;
+use crate::tree::{DatasetExt, DatasetRef, DatasetSpec, Group, GroupExt, GroupRef, Layout, Mode, Node};
+use std::cell::RefCell;
+use std::path::Path;
+
+/// Copies everything below a group of a distributed tree into a file, which appears under its name when it is complete. Collective.
+pub(crate) fn save(
+    options: DeepCopy<'_>,
+    from: &dyn Group,
+    agreement: &Agreement,
+    lock: LockFileBuilder,
+    finish: impl FnOnce(&dyn Group) -> Result<()>,
+) -> Result<CopyReport> {
+    let path = lock.path().to_owned();
+    // Without agreement no rank would know if the file is complete: a tree that has switched the checks off has them for this call.
+    let own;
+    let agreement = match agreement.terms() {
+        terms if terms == terms.checks(Checks::Off) => {
+            own = Agreement::new(agreement.comm().clone());
+            &own
+        }
+        _ => agreement,
+    };
+    let call = Call::new("save the tree").path(from.name()).note(path.display()).note(format_args!("{options:?}"));
+    let saved = agreement.collective(call, |step| {
+        compare::check(step, from, options.common_data)?;
+        let lock = Held::take(step, lock)?;
+        let format = step.agree(format::of_path(&path))?;
+        let report = write(options, from, step, format, &lock.tmpfile, finish)?;
+        lock.publish(step, |tmp| format.verify(tmp))?;
+        Ok(report)
+    });
+    saved.map_err(|e| e.in_file(&path).during("save the tree"))
+}
+
+/// The two phases. Fails on all ranks or on none.
+fn write(
+    options: DeepCopy<'_>,
+    from: &dyn Group,
+    step: &Step<'_>,
+    format: &'static dyn Format,
+    path: &Path,
+    finish: impl FnOnce(&dyn Group) -> Result<()>,
+) -> Result<CopyReport> {
+    let ranks = &**step.comm();
+    let mut root: Option<GroupRef> = None;
+    let structure = if ranks.rank() == 0 { structure(options, from, ranks.size(), format, path, finish, &mut root) } else { Ok(Vec::new()) };
+    let message = step.agree(structure);
+    let mut root = File(root);
+    let mut message = message?;
+    ranks.broadcast(&mut message, 0)?;
+    let (outline, _) = Outline::decode(&message)?;
+    #[cfg(all(feature = "mpi", feature = "hdf5"))]
+    if let (Some(mpi), "hdf5") = (super::parallel::mpi(ranks), format.name())
+        && ranks.size() > 1
+    {
+        step.agree(root.close())?;
+        if !outline.datasets.is_empty() {
+            let file = super::parallel::Collective::open(step, mpi, path, true)?;
+            let written = outline.datasets.iter().try_for_each(|entry| {
+                let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
+                file.write(&entry.source, &have, &local, &entry.storage).context(&entry.source, "write the distributed dataset")
+            });
+            // All ranks have failed or none: so they close together.
+            written.and(file.close())?;
+        }
+        return Ok(outline.report.into());
+    }
+    for entry in &outline.datasets {
+        let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
+        let cut = align::cut_for(&have, &entry.storage);
+        let moved = exchange(step, local, &have, &cut)?;
+        let to = step.agree(root.0.as_ref().map(|root| root.dataset(&entry.source)).transpose())?;
+        let written = funnel::write(ranks, to.as_deref(), &cut, entry.storage.chunks.as_deref(), &moved);
+        step.agree(written).context(&entry.source, "write the distributed dataset")?;
+    }
+    step.agree(root.close())?;
+    Ok(outline.report.into())
+}
+
+/// The new file on rank 0. Closed in any case: a failure that led here is told before what the closing meets.
+struct File(Option<GroupRef>);
+
+impl File {
+    fn close(&mut self) -> Result<()> {
+        self.0.take().map_or(Ok(()), |root| root.close_tree())
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+/// What this rank has of a dataset, and how it is cut.
+fn part_of(from: &dyn Group, entry: &Entry, ranks: usize) -> Result<(Cut, AnyArray)> {
+    let dataset = GroupExt::dataset(from, &entry.path)?;
+    let Some(spread) = tree::spread(&*dataset)? else {
+        return Err(error!(Collective, "the dataset is not distributed any more").at(dataset.name()));
+    };
+    Ok((Cut::even(&spread.shape, spread.axis, ranks), spread.local))
+}
+
+/// Rank 0's phase: everything but the elements of distributed datasets. Leaves the file open.
+fn structure(
+    options: DeepCopy<'_>,
+    from: &dyn Group,
+    ranks: usize,
+    format: &dyn Format,
+    path: &Path,
+    finish: impl FnOnce(&dyn Group) -> Result<()>,
+    root: &mut Option<GroupRef>,
+) -> Result<Vec<u8>> {
+    let to = root.insert(format.open_with(path, Mode::CreateNew, &from.group_spec()?)?).clone();
+    let (entries, marks) = (RefCell::new(Vec::new()), options.hints.marks());
+    let options = options.elsewhere(|copy: &NewCopy<'_>| {
+        let Some(spread) = tree::spread(&**copy.from)? else { return Ok(None) };
+        if !copy.selection.is_all() {
+            return Err(error!(Unsupported, "a part of a distributed dataset cannot be selected while it is saved")
+                .remedy("select when it is loaded, or slice the array before it is put into the tree"));
+        }
+        let spec = &mut copy.spec.clone();
+        if !spec.dtype.is_plain() || !spec.dtype.same_values(spread.local.dtype()) {
+            return Err(error!(
+                Unsupported,
+                "the elements of a distributed dataset are {}, and cannot be written as {}: only plain types can be distributed",
+                spread.local.dtype(),
+                spec.dtype
+            )
+            .remedy("make the dataset common, or leave its strings as they are"));
+        }
+        if spec.layout == Layout::Compact {
+            spec.layout = Layout::Auto;
+        }
+        align::choose_chunks(spec, spread.axis, ranks);
+        let made = create(copy.to, copy.name, spec)?;
+        entries.borrow_mut().push(Entry {
+            path: copy.path.to_owned(),
+            source: copy.path.to_owned(),
+            axis: spread.axis,
+            // As the file has it, also where the format has chosen.
+            storage: Storage::of(&made.spec()?),
+            converted: false,
+            part: Vec::new(),
+        });
+        Ok(Some(made))
+    });
+    let mut report = options.run(from, &*to)?;
+    let entries = entries.into_inner();
+    if marks {
+        mark(&to, &entries)?;
+    }
+    finish(&*to)?;
+    for entry in &entries {
+        let dataset = to.dataset(&entry.source)?;
+        report.bytes += (dataset.size()? * dataset.dtype()?.itemsize()) as u64;
+    }
+    Outline { datasets: entries, report: Report::from(&report) }.encode(&[])
+}
+
+/// Makes a dataset without elements, all of which will be written.
+fn create(to: &GroupRef, name: &str, spec: &DatasetSpec) -> Result<DatasetRef> {
+    #[cfg(feature = "hdf5")]
+    if let Some(to) = to.as_any().downcast_ref::<format::hdf5::Hdf5Group>() {
+        return to.new_unfilled_dataset(name, spec);
+    }
+    to.new_dataset(name, spec, None)
+}
+
+/// Marks the file, every distributed dataset and every other one.
+fn mark(root: &GroupRef, entries: &[Entry]) -> Result<()> {
+    hints::mark_file(root.attrs())?;
+    let axes: std::collections::HashMap<_, _> = entries
+        .iter()
+        .map(|entry| Ok((root.dataset(&entry.source)?.id()?, entry.axis)))
+        .collect::<Result<_>>()?;
+    let marked = (**root).visit(|_, node| -> Result<Option<()>> {
+        if let Node::Dataset(dataset) = node {
+            hints::mark_dataset(dataset.attrs(), axes.get(&dataset.id()?).copied())?;
+        }
+        Ok(None)
+    });
+    marked.map(drop)
+}
