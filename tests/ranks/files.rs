@@ -46,7 +46,8 @@ impl Scratch {
     /// The names in the directory, seen by all at one moment.
     fn names(&self) -> Result<Vec<String>> {
         self.comm.barrier()?;
-        let mut names: Vec<String> = std::fs::read_dir(&self.path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> =
+            std::fs::read_dir(&self.path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         self.comm.barrier()?;
         Ok(names)
@@ -81,7 +82,7 @@ fn mine(comm: &CommRef, whole: &AnyArray, axis: usize) -> AnyArray {
     whole.select(Selection::Axes(items.collect())).unwrap()
 }
 
-struct Dataset {
+struct Sample {
     name: String,
     whole: AnyArray,
     axis: usize,
@@ -89,7 +90,7 @@ struct Dataset {
     filters: Vec<Filter>,
 }
 
-impl Dataset {
+impl Sample {
     fn new(name: &str, whole: AnyArray, axis: usize) -> Self {
         Self { name: name.to_owned(), whole, axis, chunks: None, filters: Vec::new() }
     }
@@ -114,7 +115,7 @@ impl Dataset {
 }
 
 /// Saves datasets, checks the file as one process sees it, and loads it again on other axes too.
-fn round_trip(comm: &CommRef, datasets: &[Dataset]) -> Result<()> {
+fn round_trip(comm: &CommRef, datasets: &[Sample]) -> Result<()> {
     let scratch = Scratch::new(comm)?;
     let path = scratch.file("a.h5");
     let tree = MemGroup::distributed(comm.clone());
@@ -153,7 +154,7 @@ fn round_trip(comm: &CommRef, datasets: &[Dataset]) -> Result<()> {
     }
     let (turned, _) = DeepCopy::new().hints(hints).load_distributed(&path, comm)?;
     for d in datasets {
-        Dataset { axis: (d.axis + 1) % d.whole.ndim(), ..Dataset::new(&d.name, d.whole.clone(), 0) }.check(&turned, comm)?;
+        Sample { axis: (d.axis + 1) % d.whole.ndim(), ..Sample::new(&d.name, d.whole.clone(), 0) }.check(&turned, comm)?;
     }
     assert_eq!(scratch.names()?, ["a.h5"]);
     Ok(())
@@ -180,12 +181,12 @@ fn every_plain_type_on_every_axis(comm: &CommRef) -> Result<()> {
         DType::Compound(Arc::new(packed)),
         "S7".parse().unwrap(),
     ]);
-    let datasets: Vec<Dataset> = types
+    let datasets: Vec<Sample> = types
         .iter()
         .enumerate()
         .map(|(k, dtype)| {
             let shape = [[7, 3, 5], [2, 9, 4], [3, 1, 8]][k % 3];
-            Dataset::new(&format!("group/t{k}"), pattern(dtype, &shape), k % 3)
+            Sample::new(&format!("group/t{k}"), pattern(dtype, &shape), k % 3)
         })
         .collect();
     round_trip(comm, &datasets)
@@ -207,7 +208,7 @@ fn filters_and_chunks(comm: &CommRef) -> Result<()> {
         for (c, chunks) in chunks.iter().enumerate() {
             for axis in 0..2 {
                 let whole = pattern(if (k + c) % 2 == 0 { &DType::F64 } else { &DType::I16 }, &[13, 11]);
-                let mut dataset = Dataset::new(&format!("f{k}c{c}a{axis}"), whole, axis);
+                let mut dataset = Sample::new(&format!("f{k}c{c}a{axis}"), whole, axis);
                 (dataset.chunks, dataset.filters) = (chunks.clone(), filters.clone());
                 datasets.push(dataset);
             }
@@ -234,7 +235,7 @@ fn common_data_and_links(comm: &CommRef) -> Result<()> {
     let scratch = Scratch::new(comm)?;
     let path = scratch.file("common.h5");
     let tree = MemGroup::distributed(comm.clone());
-    let vis = Dataset::new("night/vis", pattern(&DType::F32, &[9, 4]), 0);
+    let vis = Sample::new("night/vis", pattern(&DType::F32, &[9, 4]), 0);
     vis.put(&tree, comm)?;
     tree.create_dataset("night/names").write(vec!["a", "", "longer"])?;
     tree.create_dataset("night/weights").gzip(1).write(ndarray::Array2::<f64>::ones((5, 3)))?;
@@ -243,7 +244,7 @@ fn common_data_and_links(comm: &CommRef) -> Result<()> {
     tree.dataset("night/vis")?.attrs().set("unit", "Jy")?;
     tree.link_soft("/night/vis", "latest")?;
     let target = GroupExt::dataset(&tree, "night/vis")?;
-    tree.link_hard(&memh5::tree::Node::Dataset(target.clone()), "again")?;
+    tree.link_hard("night/vis", "again")?;
     tree.attrs().set("target", target.reference()?)?;
     tree.to_file(&path)?;
 
@@ -267,14 +268,14 @@ fn common_data_and_links(comm: &CommRef) -> Result<()> {
         tree.dataset("night/vis").unwrap().attrs().set("unit", "Jy").unwrap();
         tree.link_soft("/night/vis", "latest").unwrap();
         let target = GroupExt::dataset(&tree, "night/vis").unwrap();
-        tree.link_hard(&memh5::tree::Node::Dataset(target.clone()), "again").unwrap();
+        tree.link_hard("night/vis", "again").unwrap();
         tree.attrs().set("target", target.reference().unwrap()).unwrap();
         tree.to_file(&alone).unwrap();
         assert_eq!(dump_of_file(&path), dump_of_file(&alone));
     })?;
     let back = MemGroup::from_file_distributed(&path, comm)?;
     vis.check(&back, comm)?;
-    assert_eq!(back.dataset("night/names")?.read::<String>()?.into_raw_vec_and_offset().0, ["a", "", "longer"]);
+    assert_eq!(back.dataset("night/names")?.read_slice::<Vec<String>>(..)?, ["a", "", "longer"]);
     assert_eq!(back.dataset("latest")?.id()?, back.dataset("night/vis")?.id()?);
     assert_eq!(back.dataset("again")?.id()?, back.dataset("night/vis")?.id()?);
     assert_eq!(back.attrs().keys()?, ["target", "title"]);
@@ -290,7 +291,7 @@ fn empty_arrays_and_ranks(comm: &CommRef) -> Result<()> {
     let mut datasets = Vec::new();
     for (k, shape) in [vec![0, 4], vec![4, 0], vec![1, 3], vec![2, 5], vec![1], vec![0]].into_iter().enumerate() {
         for axis in 0..shape.len() {
-            let mut plain = Dataset::new(&format!("e{k}a{axis}"), pattern(&DType::I32, &shape), axis);
+            let mut plain = Sample::new(&format!("e{k}a{axis}"), pattern(&DType::I32, &shape), axis);
             if k % 2 == 1 {
                 plain.filters = vec![Filter::Shuffle, Filter::Gzip(2)];
             }
@@ -315,12 +316,12 @@ fn hints_choose(comm: &CommRef) -> Result<()> {
     assert!(tree.dataset("g/x")?.is_common() && tree.is_distributed());
     for (hints, axis) in [(Hints::new().distribute("/g/x", -1), 1), (Hints::off().distribute("g/x", 0), 0)] {
         let (tree, _) = DeepCopy::new().hints(hints).load_distributed(&path, comm)?;
-        Dataset::new("g/x", whole.clone(), axis).check(&tree, comm)?;
+        Sample::new("g/x", whole.clone(), axis).check(&tree, comm)?;
         assert!(tree.dataset("g/text")?.is_common());
         // Marked files are read back as they were; `off` takes the marks for attributes.
         let marked = scratch.file("marked.h5");
         tree.to_file(&marked)?;
-        Dataset::new("g/x", whole.clone(), axis).check(&MemGroup::from_file_distributed(&marked, comm)?, comm)?;
+        Sample::new("g/x", whole.clone(), axis).check(&MemGroup::from_file_distributed(&marked, comm)?, comm)?;
         let (plain, _) = DeepCopy::new().hints(Hints::off()).load_distributed(&marked, comm)?;
         assert!(plain.dataset("g/x")?.is_common());
         assert_eq!(plain.dataset("g/x")?.attrs().keys()?, [AXIS_HINT, DATASET_HINT]);
@@ -340,7 +341,7 @@ fn selections_at_load(comm: &CommRef) -> Result<()> {
     let scratch = Scratch::new(comm)?;
     let path = scratch.file("cube.h5");
     let tree = MemGroup::distributed(comm.clone());
-    let mut cube = Dataset::new("cube", pattern(&DType::I32, &[8, 8, 8]), 0);
+    let mut cube = Sample::new("cube", pattern(&DType::I32, &[8, 8, 8]), 0);
     cube.put(&tree, comm)?;
     cube.name = "packed".into();
     (cube.chunks, cube.filters) = (Some(vec![3, 2, 8]), vec![Filter::Gzip(1)]);
@@ -361,7 +362,7 @@ fn selections_at_load(comm: &CommRef) -> Result<()> {
                     continue;
                 }
                 let left = axis - (0..axis).filter(|k| dropped(*k)).count();
-                Dataset::new(name, wanted.clone(), left).check(&loaded.map_err(|e| e.during(text))?.0, comm)?;
+                Sample::new(name, wanted.clone(), left).check(&loaded.map_err(|e| e.during(text))?.0, comm)?;
             }
         }
     }
@@ -381,10 +382,10 @@ fn strings_are_converted(comm: &CommRef) -> Result<()> {
         .hints(Hints::new().distribute("text", 0))
         .load_distributed(&path, comm)?;
     let text = tree.dataset("text")?.into_distributed()?;
-    assert_eq!(text.dtype()?.to_string(), "S5");
+    assert_eq!(text.dtype()?.to_string(), "|S5");
     let range = text.local_range()?;
     let all = ["a", "bcd", "", "efghi", "jk"];
-    assert_eq!(text.local_data()?.to_string(), AnyArray::from(all[range].to_vec()).astype(&text.dtype()?, memh5::Cast::Exact)?.to_string());
+    assert_eq!(Vec::<String>::from_array(text.local_data()?)?, all[range]);
     // Into a file as variable-length strings they do not go: no rank could write its part.
     let before = scratch.names()?;
     let error = DeepCopy::new().convert_dataset_strings(StringConversion::Variable).save(&tree, scratch.file("no.h5")).unwrap_err();
@@ -393,7 +394,7 @@ fn strings_are_converted(comm: &CommRef) -> Result<()> {
     tree.to_file(&path)?;
     // Read back they become common with that choice, with a line in the report.
     let (tree, report) = DeepCopy::new().convert_dataset_strings(StringConversion::Variable).load_distributed(&path, comm)?;
-    assert_eq!(tree.dataset("text")?.read::<String>()?.into_raw_vec_and_offset().0, all);
+    assert_eq!(tree.dataset("text")?.read_slice::<Vec<String>>(..)?, all);
     assert!(report.lost.iter().any(|n| n.what.contains("common")), "{report}");
     Ok(())
 }
@@ -436,7 +437,7 @@ fn failures_leave_the_old_file(comm: &CommRef) -> Result<()> {
     let scratch = Scratch::new(comm)?;
     let path = scratch.file("old.h5");
     let tree = MemGroup::distributed(comm.clone());
-    let x = Dataset::new("x", pattern(&DType::F64, &[5, 6]), 1);
+    let x = Sample::new("x", pattern(&DType::F64, &[5, 6]), 1);
     x.put(&tree, comm)?;
     tree.to_file(&path)?;
     let before = std::fs::read(&path).unwrap();
@@ -504,7 +505,7 @@ fn parts_of_the_ranks(comm: &CommRef) -> Result<()> {
     let color = (comm.rank() % 2) as u32;
     let Some(part) = comm.split(Some(color), comm.rank())? else { panic!("every rank has a color") };
     let path = scratch.file(&format!("part{color}.h5"));
-    let x = Dataset::new("x", pattern(&DType::I64, &[5 + color as usize, 3]), 0);
+    let x = Sample::new("x", pattern(&DType::I64, &[5 + color as usize, 3]), 0);
     let tree = MemGroup::distributed(part.clone());
     x.put(&tree, &part)?;
     tree.to_file(&path)?;
@@ -514,8 +515,8 @@ fn parts_of_the_ranks(comm: &CommRef) -> Result<()> {
     x_of(0).check(&MemGroup::from_file_distributed(scratch.file("part0.h5"), comm)?, comm)
 }
 
-fn x_of(color: usize) -> Dataset {
-    Dataset::new("x", pattern(&DType::I64, &[5 + color, 3]), 0)
+fn x_of(color: usize) -> Sample {
+    Sample::new("x", pattern(&DType::I64, &[5 + color, 3]), 0)
 }
 
 fn one_lock_for_all(comm: &CommRef) -> Result<()> {

@@ -113,8 +113,9 @@ fn part_of(selection: &Selection, shape: &[usize], axis: usize) -> Result<(Vec<P
             .remedy("select along the axes, or load the dataset as common with Hints::common"));
     };
     if axes.get(axis).is_some_and(AxisSelection::is_dropped) {
-        return Err(error!(InvalidArgument, "the selection drops axis {axis}, which is to be distributed")
-            .remedy("select a range of length 1, distribute another axis with Hints::distribute, or load it as common with Hints::common"));
+        return Err(error!(InvalidArgument, "the selection drops axis {axis}, which is to be distributed").remedy(
+            "select a range of length 1, distribute another axis with Hints::distribute, or load it as common with Hints::common",
+        ));
     }
     let kept = axes.iter().take(axis).filter(|a| !a.is_dropped()).count();
     Ok((axes.iter().map(Part::from).collect(), kept))
@@ -129,7 +130,8 @@ fn assemble(
 ) -> Result<(MemGroup, HashMap<String, MemDatasetDistributed>)> {
     let image = image::open(message)?;
     let from = image::root(&image)?;
-    let root = if from.group_spec()?.track_order { MemGroup::distributed_tracked(comm.clone()) } else { MemGroup::distributed(comm.clone()) };
+    let root =
+        if from.group_spec()?.track_order { MemGroup::distributed_tracked(comm.clone()) } else { MemGroup::distributed(comm.clone()) };
     let axes: HashMap<&str, usize> = outline.datasets.iter().map(|e| (e.path.as_str(), e.axis)).collect();
     let made = RefCell::new(HashMap::new());
     let fill = || {

@@ -27,7 +27,7 @@ mod tree;
 
 pub use compare::CommonData;
 pub use hints::{AXIS_HINT, DATASET_HINT, FILE_HINT, Hints};
-pub use lock::{CollectiveLock, CollectiveLockBuilder};
 pub(crate) use load::load;
+pub use lock::{CollectiveLock, CollectiveLockBuilder};
 pub(crate) use save::save;
 pub(crate) use tree::agreement_of;

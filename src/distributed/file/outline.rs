@@ -81,7 +81,8 @@ impl From<Report> for CopyReport {
         let notes = |notes: Vec<(String, String)>| notes.into_iter().map(|(path, what)| CopyNote { path, what }).collect();
         let [groups, datasets, datatypes, attributes, links] = r.counts;
         let mut report = CopyReport::default();
-        (report.groups, report.datasets, report.datatypes, report.attributes, report.links) = (groups, datasets, datatypes, attributes, links);
+        (report.groups, report.datasets, report.datatypes, report.attributes, report.links) =
+            (groups, datasets, datatypes, attributes, links);
         (report.bytes, report.converted, report.lost) = (r.bytes, notes(r.converted), notes(r.lost));
         report
     }

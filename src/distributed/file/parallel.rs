@@ -73,8 +73,11 @@ impl<'s> Collective<'s> {
         });
         read?;
         if !same {
-            return Err(error!(Corrupt, "what was read back is not what was written: this version of parallel HDF5 has lost filtered chunks")
-                .remedy("save without filters, or with parallel HDF5 1.14 or later"));
+            return Err(error!(
+                Corrupt,
+                "what was read back is not what was written: this version of parallel HDF5 has lost filtered chunks"
+            )
+            .remedy("save without filters, or with parallel HDF5 1.14 or later"));
         }
         Ok(())
     }

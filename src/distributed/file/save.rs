@@ -1,14 +1,14 @@
 //! A distributed tree into a file.
 
+use super::align::{self, Storage};
 use super::compare;
 use super::cut::Cut;
 use super::exchange::exchange;
+use super::lock::Held;
 use super::outline::{Entry, Outline, Report};
-use super::align::{self, Storage};
 use super::{funnel, hints, tree};
 use crate::array::AnyArray;
 use crate::copy::{CopyReport, DeepCopy, NewCopy};
-use super::lock::Held;
 use crate::distributed::{Agreement, Call, Checks, Step};
 use crate::error::{Context, Result, error};
 use crate::format::{self, Format};
@@ -58,7 +58,8 @@ fn write(
 ) -> Result<CopyReport> {
     let ranks = &**step.comm();
     let mut root: Option<GroupRef> = None;
-    let structure = if ranks.rank() == 0 { structure(options, from, ranks.size(), format, path, finish, &mut root) } else { Ok(Vec::new()) };
+    let structure =
+        if ranks.rank() == 0 { structure(options, from, ranks.size(), format, path, finish, &mut root) } else { Ok(Vec::new()) };
     let message = step.agree(structure);
     let mut root = File(root);
     let mut message = message?;
@@ -185,10 +186,8 @@ fn create(to: &GroupRef, name: &str, spec: &DatasetSpec) -> Result<DatasetRef> {
 /// Marks the file, every distributed dataset and every other one.
 fn mark(root: &GroupRef, entries: &[Entry]) -> Result<()> {
     hints::mark_file(root.attrs())?;
-    let axes: std::collections::HashMap<_, _> = entries
-        .iter()
-        .map(|entry| Ok((root.dataset(&entry.source)?.id()?, entry.axis)))
-        .collect::<Result<_>>()?;
+    let axes: std::collections::HashMap<_, _> =
+        entries.iter().map(|entry| Ok((root.dataset(&entry.source)?.id()?, entry.axis))).collect::<Result<_>>()?;
     let marked = (**root).visit(|_, node| -> Result<Option<()>> {
         if let Node::Dataset(dataset) = node {
             hints::mark_dataset(dataset.attrs(), axes.get(&dataset.id()?).copied())?;

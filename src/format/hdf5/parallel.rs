@@ -101,14 +101,7 @@ impl ParallelDataset<'_> {
         match slab {
             Some(slab) => {
                 let [start, step, count] = [&slab.start, &slab.step, &slab.count].map(|v| space::dims(v));
-                h5!(H5Sselect_hyperslab(
-                    file.get(),
-                    H5S_SELECT_SET,
-                    start.as_ptr(),
-                    step.as_ptr(),
-                    count.as_ptr(),
-                    std::ptr::null()
-                ))?;
+                h5!(H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start.as_ptr(), step.as_ptr(), count.as_ptr(), std::ptr::null()))?;
                 let memory = space::create(Some(&slab.count), None)?;
                 Ok((memory, file))
             }
@@ -143,9 +136,8 @@ impl ParallelDataset<'_> {
                 let mut nothing = [0u8; 16];
                 return h5!(H5Dread(dataset, type_id, memory.get(), selected.get(), list, nothing.as_mut_ptr().cast())).map(drop);
             }
-            self.codec.read(type_id, bytes, None, &refs, |to| {
-                h5!(H5Dread(dataset, type_id, memory.get(), selected.get(), list, to)).map(drop)
-            })
+            self.codec
+                .read(type_id, bytes, None, &refs, |to| h5!(H5Dread(dataset, type_id, memory.get(), selected.get(), list, to)).map(drop))
         })
     }
 }

@@ -87,13 +87,7 @@ pub(super) enum Filling {
 }
 
 /// The list of a new dataset; `None` for the plainest kind.
-pub(super) fn of_spec(
-    spec: &DatasetSpec,
-    type_id: hid_t,
-    codec: &Codec,
-    refs: &References<'_>,
-    filling: Filling,
-) -> Result<Option<Id>> {
+pub(super) fn of_spec(spec: &DatasetSpec, type_id: hid_t, codec: &Codec, refs: &References<'_>, filling: Filling) -> Result<Option<Id>> {
     let plain_layout = matches!(spec.layout, Layout::Auto | Layout::Contiguous) && !spec.needs_chunks();
     if filling == Filling::AsNeeded && plain_layout && matches!(spec.fill, Fill::Default) && !spec.track_order {
         return Ok(None);
