@@ -32,6 +32,7 @@
 //! * [`copy`]: [`deep_group_copy`](copy::deep_group_copy) between any two groups, and what was lost on the way.
 //! * [`distributed`]: ranks, and how an axis is split over them.
 //! * [`publish`]: files that are complete or not there.
+//! * [`saver`]: where a long computation puts its results, every few minutes, for days.
 //! * [`error`]: the one [`Error`], with a kind, a place and a remedy.
 //!
 //! # Promises
@@ -62,6 +63,7 @@ pub mod mem_disk;
 pub mod memory;
 pub mod path;
 pub mod publish;
+pub mod saver;
 pub mod selection;
 pub mod stage;
 pub mod tree;
@@ -81,6 +83,7 @@ pub use tree::{Filter, Mode, ObjectRef, RegionRef};
 /// The traits with the methods that users call.
 pub mod prelude {
     pub use crate::array::{FromArray, IntoArray};
+    pub use crate::saver::SaverExt;
     pub use crate::tree::{Attributes, AttributesExt, Dataset, DatasetExt, Group, GroupExt, Object};
 }
 

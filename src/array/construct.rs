@@ -173,6 +173,17 @@ impl<T: Element> IntoArray for &[T] {
         Ok(self.to_vec().into())
     }
 }
+impl<T: Element> IntoArray for Vec<Vec<T>> {
+    /// Rows of equal lengths become an array of two axes; ragged ones are an error.
+    fn into_array(self) -> Result<AnyArray> {
+        let width = self.first().map_or(0, Vec::len);
+        if let Some(row) = self.iter().position(|row| row.len() != width) {
+            return Err(crate::error::error!(Shape, "the rows are ragged: row 0 has {width} elements, and row {row} has {}", self[row].len())
+                .remedy("fill them up to one length, or make sequences of them with AnyArray::from_sequences"));
+        }
+        Ok(from_vec(self.concat(), vec![self.len(), width]))
+    }
+}
 impl<T: Element, const N: usize> IntoArray for [T; N] {
     fn into_array(self) -> Result<AnyArray> {
         Ok(self.to_vec().into())

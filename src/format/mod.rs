@@ -2,6 +2,7 @@
 
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
+pub mod npy;
 
 use crate::error::{Error, Result, error};
 use crate::tree::{GroupRef, GroupSpec, Location, Mode, Node};

@@ -12,11 +12,13 @@ mod fault;
 mod filesystem;
 mod guard;
 mod holder;
+pub(crate) mod journal;
 mod lock;
 mod names;
 mod os;
 
 pub use fault::{Call, Fault, FaultFileSystem, Operation};
+pub(crate) use filesystem::retry;
 pub use filesystem::{File, FileInfo, FileKind, FileSystem, OpenMode};
 pub use guard::{Durability, LockFile, LockFileBuilder, lock_file, publish_file};
 pub use os::OsFileSystem;

@@ -5,7 +5,7 @@
 //! reads and writes, builders. Those are written once, above the waist, so they behave the same on every backend.
 
 mod attributes;
-mod blocks;
+pub(crate) mod blocks;
 mod builder;
 pub(crate) mod collective;
 mod dataset;

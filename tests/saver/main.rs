@@ -1,0 +1,9 @@
+//! Savers: one rule set on all targets, files that others read and wrote, faults, crashes, and many writers.
+
+mod npy;
+mod rules;
+mod targets;
+
+#[path = "../peer/mod.rs"]
+#[allow(dead_code)]
+mod peer;
