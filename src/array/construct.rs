@@ -178,8 +178,12 @@ impl<T: Element> IntoArray for Vec<Vec<T>> {
     fn into_array(self) -> Result<AnyArray> {
         let width = self.first().map_or(0, Vec::len);
         if let Some(row) = self.iter().position(|row| row.len() != width) {
-            return Err(crate::error::error!(Shape, "the rows are ragged: row 0 has {width} elements, and row {row} has {}", self[row].len())
-                .remedy("fill them up to one length, or make sequences of them with AnyArray::from_sequences"));
+            return Err(crate::error::error!(
+                Shape,
+                "the rows are ragged: row 0 has {width} elements, and row {row} has {}",
+                self[row].len()
+            )
+            .remedy("fill them up to one length, or make sequences of them with AnyArray::from_sequences"));
         }
         Ok(from_vec(self.concat(), vec![self.len(), width]))
     }

@@ -74,7 +74,8 @@ impl NumpySaver {
         let target = lock.target().to_owned();
         journal::recover(fs, &target).map_err(|e| Error::io(e, &target))?;
         let mut file = self.open(&target, options.the_approach())?;
-        let existing = file.as_ref().map(|f| Existing { dtype: f.header().dtype.clone(), shape: Some(f.header().shape.clone()), limit: None });
+        let existing =
+            file.as_ref().map(|f| Existing { dtype: f.header().dtype.clone(), shape: Some(f.header().shape.clone()), limit: None });
         options.dtype = match (wanted, &existing, options.the_approach()) {
             (Some(dtype), ..) => Some(dtype),
             // What is there decides.

@@ -44,7 +44,9 @@ pub(super) fn plan(data: &AnyArray, indices: &Indices, options: &SaveOptions, ex
                 .remedy("leave them out, or update what is there already"));
         }
         (Approach::Overwrite, Some(_)) => {
-            return Err(error!(InvalidArgument, "an overwrite replaces everything and takes no indices").remedy("leave them out, or update"));
+            return Err(
+                error!(InvalidArgument, "an overwrite replaces everything and takes no indices").remedy("leave them out, or update")
+            );
         }
         (Approach::Update, None) => {
             return Err(error!(InvalidArgument, "an update needs the indices of what it writes").remedy("give them; .. means everything"));

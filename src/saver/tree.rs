@@ -82,15 +82,22 @@ fn check_layout(dataset: &dyn Dataset, options: &SaveOptions) -> Result<()> {
         && spec.chunks() != Some(chunks)
     {
         let has = spec.chunks().map_or("no chunks".to_owned(), |c| format!("chunks of {c:?}"));
-        return Err(error!(InvalidArgument, "the dataset has {has}, and the option 'chunks' says {chunks:?}").at(dataset.name()).remedy(LEAVE));
+        return Err(error!(InvalidArgument, "the dataset has {has}, and the option 'chunks' says {chunks:?}")
+            .at(dataset.name())
+            .remedy(LEAVE));
     }
     if let Some(filters) = &options.filters
         && !same_filters(&spec.filters, filters)
     {
         let names = |f: &[Filter]| if f.is_empty() { "none".to_owned() } else { f.iter().map(Filter::name).collect::<Vec<_>>().join(", ") };
-        return Err(error!(InvalidArgument, "the filters of the dataset are {}, and those of the options {}", names(&spec.filters), names(filters))
-            .at(dataset.name())
-            .remedy(LEAVE));
+        return Err(error!(
+            InvalidArgument,
+            "the filters of the dataset are {}, and those of the options {}",
+            names(&spec.filters),
+            names(filters)
+        )
+        .at(dataset.name())
+        .remedy(LEAVE));
     }
     Ok(())
 }

@@ -241,7 +241,11 @@ fn options_are_honoured_or_refused() {
             fails(t, ErrorKind::InvalidArgument, t.saver.save(vec![2.0], Indices::NONE, &other));
         }
         t.saver.save(vec![1.0], Indices::NONE, &SaveOptions::new().chunks([125])).unwrap();
-        fails(t, ErrorKind::InvalidArgument, (t.again)(SaveOptions::new().approach(Approach::Overwrite).chunk_bytes(0)).save(vec![1.0], Indices::NONE, &SaveOptions::new()));
+        fails(
+            t,
+            ErrorKind::InvalidArgument,
+            (t.again)(SaveOptions::new().approach(Approach::Overwrite).chunk_bytes(0)).save(vec![1.0], Indices::NONE, &SaveOptions::new()),
+        );
         holds(t, vec![1.0; 21]);
     });
 }

@@ -165,7 +165,14 @@ impl NpyFile {
     }
 
     /// Writes the selected elements in place, all of them or none.
-    pub(crate) fn update(&self, fs: &dyn FileSystem, target: &Path, selection: &Selection, data: &AnyArray, durability: Durability) -> Result<()> {
+    pub(crate) fn update(
+        &self,
+        fs: &dyn FileSystem,
+        target: &Path,
+        selection: &Selection,
+        data: &AnyArray,
+        durability: Durability,
+    ) -> Result<()> {
         let bytes = encode(data, &self.header.dtype, self.header.text_order)?;
         let (item, shape) = (self.header.dtype.itemsize(), &self.header.shape);
         let place = |element: usize| (self.header.data_offset + element * item) as u64;
@@ -199,7 +206,10 @@ impl NpyFile {
             bail!(Corrupt, "the only element of the file is cut, and nothing can be recovered");
         }
         if self.is_column_major() {
-            bail!(Unsupported, "the array is in Fortran order, in which each row is spread over the file; rows that are cut cannot be told apart");
+            bail!(
+                Unsupported,
+                "the array is in Fortran order, in which each row is spread over the file; rows that are cut cannot be told apart"
+            );
         }
         found.rows = usize::try_from((len - self.header.data_offset as u64) / row.max(1)).unwrap_or(rows_before);
         self.header.shape[0] = found.rows;

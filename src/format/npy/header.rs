@@ -35,15 +35,8 @@ impl NpyHeader {
     /// The header of a new file, with room for axis 0 to grow to any length.
     pub(super) fn new(dtype: DType, shape: &[usize]) -> Result<Self> {
         let descr = descr::describe(&dtype)?;
-        let mut header = Self {
-            dtype,
-            fortran_order: false,
-            shape: shape.to_vec(),
-            version: 1,
-            data_offset: 0,
-            text_order: Order::NATIVE,
-            descr,
-        };
+        let mut header =
+            Self { dtype, fortran_order: false, shape: shape.to_vec(), version: 1, data_offset: 0, text_order: Order::NATIVE, descr };
         // The digits that axis 0 may have one day.
         let text = header.dictionary();
         let now = shape.first().map_or(0, |n| n.to_string().len());
@@ -232,7 +225,8 @@ mod tests {
 
     #[test]
     fn headers_go_there_and_back_and_have_room() {
-        let point = DType::compound_aligned([("x", DType::I8), ("y", DType::F64.with_order(Order::Big)), ("größe", DType::fixed_utf8(12))]).unwrap();
+        let point = DType::compound_aligned([("x", DType::I8), ("y", DType::F64.with_order(Order::Big)), ("größe", DType::fixed_utf8(12))])
+            .unwrap();
         let many: Vec<String> = (0..5000).map(|i| format!("field number {i}")).collect();
         let wide = DType::compound(many.iter().map(|n| (n.as_str(), DType::U16))).unwrap();
         for (dtype, version) in [(DType::F64, 1), (DType::fixed_ascii(3), 1), (point, 3), (wide, 2)] {
