@@ -121,12 +121,6 @@ impl LockFileBuilder {
         self
     }
 
-    /// As [`file_system`](Self::file_system), for one that is shared.
-    pub(crate) fn shared_file_system(mut self, file_system: Arc<dyn FileSystem>) -> Self {
-        self.file_system = file_system;
-        self
-    }
-
     /// Takes the lock and clears away what a dead writer left.
     ///
     /// # Errors
