@@ -9,8 +9,9 @@ use crate::tree::{DatasetExt, DatasetRef, Group, GroupExt};
 /// A chunk is about as large as the first batch, within these bytes: small caches stay small, large ones have few chunks.
 const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 16 << 10..=512 << 10;
 
-/// The least elements of a chunk of references or offsets.
+/// The least rows of a chunk of references or offsets, unless that is more than so many bytes.
 const LIST_ROWS: usize = 4096;
+const LIST_BYTES: usize = 64 << 10;
 
 /// A dataset of a stage under construction: made with the data of the first batch, grown by those of the next ones.
 pub(super) struct Growing {
@@ -79,7 +80,7 @@ impl Growing {
     fn chunks(&self, first: usize) -> Vec<usize> {
         let row = (self.format.dtype.disk_size() * self.format.width.unwrap_or(1)).max(1);
         let bytes = first.saturating_mul(row).clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
-        let least = if self.list { LIST_ROWS.min(CHUNK_BYTES.end() / row) } else { 1 };
+        let least = if self.list { LIST_ROWS.min(LIST_BYTES / row) } else { 1 };
         let rows = (bytes / row).max(least).max(1);
         let rows = rows.checked_next_power_of_two().filter(|r| r * row <= *CHUNK_BYTES.end()).unwrap_or(rows);
         self.format.shape(rows)

@@ -22,6 +22,7 @@
 mod batch;
 mod builder;
 mod cache;
+mod check;
 mod format;
 mod growing;
 mod into_product;
@@ -31,6 +32,7 @@ mod objects;
 mod options;
 mod product;
 mod provenance;
+mod read;
 mod regions;
 mod rows;
 mod status;
@@ -47,12 +49,14 @@ pub use batch::{
     SOURCE_FILE_SIZE,
 };
 pub use builder::StageHdf5WriterBuilder;
+pub use check::{StageCheck, check_stages};
 pub use format::{DataFormat, ElementFormat, ProductKind};
 pub use into_product::IntoProduct;
 pub use naming::get_file_names;
 pub use options::StageOptions;
 pub use product::{EventValue, Product};
 pub use provenance::{SourceInfo, ensure_source_group, get_batch_source_info, split_batch_by_source, with_source_provenance};
+pub use read::{Event, StageReader, StageReaderBuilder};
 pub use status::{StageInfo, StageStatus};
 pub use version::{FormatVersion, SPINE_VERSION};
 pub use writer::{StageHdf5Writer, StageState};

@@ -288,6 +288,29 @@ impl Product {
         &self.columns
     }
 
+    /// The events of several products of one format, one behind the other.
+    ///
+    /// # Errors
+    /// `Dtype` or `Shape` if the formats differ, or one is a value for a whole batch; `InvalidArgument` if there is none.
+    pub fn concat(products: &[Product]) -> Result<Self> {
+        let [first, rest @ ..] = products else { bail!(InvalidArgument, "no products at all have no format") };
+        let mut out = first.clone();
+        for next in rest {
+            first.format.expect(&next.format)?;
+            match (&mut out.columns, &next.columns) {
+                (Columns::Scalars { values, batch: false }, Columns::Scalars { values: more, batch: false }) => values.append(more)?,
+                (Columns::Rows(rows), Columns::Rows(more)) => rows.append(more)?,
+                (Columns::Lists { elements, events }, Columns::Lists { elements: more, events: starts }) => {
+                    elements.append(more)?;
+                    rows::append_offsets(events, starts);
+                }
+                (Columns::Jagged(columns), Columns::Jagged(more)) => columns.iter_mut().zip(more).try_for_each(|(c, m)| c.append(m))?,
+                _ => bail!(Shape, "one value for a whole batch cannot be put behind other events"),
+            }
+        }
+        Ok(out)
+    }
+
     /// How it is stored.
     pub fn format(&self) -> &DataFormat {
         &self.format

@@ -29,6 +29,12 @@ pub(crate) fn spans(offsets: &[u64]) -> impl ExactSizeIterator<Item = (u64, u64)
     offsets.windows(2).map(|w| (w[0], w[1]))
 }
 
+/// Puts offsets behind others.
+pub(crate) fn append_offsets(offsets: &mut Vec<u64>, more: &[u64]) {
+    let (base, first) = (offsets.last().copied().unwrap_or(0), more.first().copied().unwrap_or(0));
+    offsets.extend(more.iter().skip(1).map(|o| base + o - first));
+}
+
 /// Some rows of an array, as an array.
 pub(crate) fn slice(values: &AnyArray, from: u64, to: u64) -> Result<AnyArray> {
     let index = |n: u64| i64::try_from(n).map_err(|_| error!(Shape, "row {n} is past the address space"));
@@ -133,6 +139,12 @@ impl Ragged {
     pub(crate) fn event(&self, event: usize) -> Result<AnyArray> {
         let (from, to) = self.span(event);
         slice(&self.values, from, to)
+    }
+
+    pub(crate) fn append(&mut self, more: &Ragged) -> Result<()> {
+        self.values.append(&more.values)?;
+        append_offsets(&mut self.offsets, &more.offsets);
+        Ok(())
     }
 
     pub(crate) fn select(&self, events: &[usize]) -> Result<Self> {

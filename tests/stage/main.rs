@@ -2,3 +2,7 @@
 
 mod data;
 mod layout;
+#[path = "../peer/mod.rs"]
+mod peer;
+mod round;
+mod samples;
