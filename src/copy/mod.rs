@@ -13,7 +13,7 @@ mod engine;
 mod file;
 mod json;
 mod options;
-mod pattern;
+pub(crate) mod pattern;
 mod references;
 mod report;
 mod ro_dict;

@@ -8,8 +8,8 @@ use super::props;
 use super::transfer::Source;
 use crate::dtype::DType;
 use crate::error::Result;
-use hdf5_sys::h5d::{H5D_fill_value_t, H5D_layout_t, H5D_space_status_t, H5Dget_create_plist, H5Dget_space_status, H5Dwrite};
-use hdf5_sys::h5p::{H5P_DEFAULT, H5Pfill_value_defined};
+use hdf5_sys::h5d::{H5D_fill_time_t, H5D_fill_value_t, H5D_layout_t, H5D_space_status_t, H5Dget_create_plist, H5Dget_space_status, H5Dwrite};
+use hdf5_sys::h5p::{H5P_DEFAULT, H5Pfill_value_defined, H5Pget_fill_time};
 use hdf5_sys::h5s::{H5S_seloper_t, H5Sselect_hyperslab};
 
 /// Bytes of zeros that are written at once.
@@ -21,6 +21,12 @@ pub(super) fn settle(source: &Source<'_>) -> Result<()> {
         return Ok(());
     }
     let list = Id::own(h5!(H5Dget_create_plist(source.dataset))?);
+    let mut time = H5D_fill_time_t::H5D_FILL_TIME_IFSET;
+    h5!(H5Pget_fill_time(list.get(), &raw mut time))?;
+    if time == H5D_fill_time_t::H5D_FILL_TIME_NEVER {
+        // Whoever made it writes all of it.
+        return Ok(());
+    }
     let mut fill = H5D_fill_value_t::H5D_FILL_VALUE_DEFAULT;
     h5!(H5Pfill_value_defined(list.get(), &raw mut fill))?;
     // The library fills with a value of the user's by itself; who wants no fill value gets none.
