@@ -8,7 +8,9 @@ use super::props;
 use super::transfer::Source;
 use crate::dtype::DType;
 use crate::error::Result;
-use hdf5_sys::h5d::{H5D_fill_time_t, H5D_fill_value_t, H5D_layout_t, H5D_space_status_t, H5Dget_create_plist, H5Dget_space_status, H5Dwrite};
+use hdf5_sys::h5d::{
+    H5D_fill_time_t, H5D_fill_value_t, H5D_layout_t, H5D_space_status_t, H5Dget_create_plist, H5Dget_space_status, H5Dwrite,
+};
 use hdf5_sys::h5p::{H5P_DEFAULT, H5Pfill_value_defined, H5Pget_fill_time};
 use hdf5_sys::h5s::{H5S_seloper_t, H5Sselect_hyperslab};
 
