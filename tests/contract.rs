@@ -2,8 +2,11 @@
 
 mod backends;
 
-use memh5::contract::{self, Backend, Fresh};
-use memh5::{MemGroup, prelude::*};
+use memh5::contract::{self, Backend, Capabilities, Fresh};
+use memh5::distributed::{CommRef, SelfComm, ThreadComm};
+use memh5::tree::GroupRef;
+use memh5::{MemGroup, Result, prelude::*};
+use std::sync::Arc;
 
 fn hold_to(backend: &dyn Backend) {
     let only = std::env::var("MEMH5_PROMISE").unwrap_or_default();
@@ -15,6 +18,42 @@ fn hold_to(backend: &dyn Backend) {
 #[test]
 fn memory() {
     hold_to(&Fresh::new("memory", || Ok(MemGroup::new().to_ref())));
+}
+
+/// A tree that ranks share.
+struct Shared(CommRef);
+
+impl Backend for Shared {
+    fn name(&self) -> String {
+        format!("memory, rank {} of {}", self.0.rank(), self.0.size())
+    }
+    fn fresh(&self) -> Result<GroupRef> {
+        Ok(MemGroup::distributed(self.0.clone()).to_ref())
+    }
+    fn capabilities(&self) -> Capabilities {
+        let mut has = Capabilities::MEMORY;
+        has.threads_make = self.0.size() == 1;
+        has
+    }
+}
+
+#[test]
+fn memory_of_one_rank() {
+    hold_to(&Shared(Arc::new(SelfComm::new())));
+}
+
+/// All ranks run the same program: each promise is checked on all of them at once.
+#[test]
+fn memory_of_several_ranks() {
+    for ranks in 1..=4 {
+        let results = ThreadComm::run_each(ranks, |comm| {
+            hold_to(&Shared(comm));
+            Ok(())
+        });
+        for (rank, result) in results.expect("threads").into_iter().enumerate() {
+            result.unwrap_or_else(|e| panic!("rank {rank} of {ranks}: {e}"));
+        }
+    }
 }
 
 /// Runs the contract on the backend of that name.

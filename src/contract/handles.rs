@@ -1,6 +1,6 @@
 //! Handles: never stale, shared between threads.
 
-use super::check::{ensure, refused, same};
+use super::check::{ensure, needs, refused, same};
 use super::{Broken, Check};
 use crate::array::AnyArray;
 use crate::error::ErrorKind;
@@ -123,6 +123,7 @@ promises! { "handles";
 
     /// Threads make, look up and delete objects of one group at once; nothing is lost, nothing is made twice.
     fn threads_make_objects(backend) {
+        needs(backend.capabilities().threads_make, "objects that threads make at once")?;
         let root: GroupRef = backend.fresh()?;
         let g = root.create_group("g")?;
         threads(4, |k| {

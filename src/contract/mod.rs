@@ -58,6 +58,8 @@ pub struct Capabilities {
     pub track_order: bool,
     /// Filters are applied (or their specs kept), as HDF5 has them.
     pub filters: bool,
+    /// Threads may make objects at once. (Ranks that share a tree make such calls in one order.)
+    pub threads_make: bool,
 }
 
 impl Capabilities {
@@ -72,6 +74,7 @@ impl Capabilities {
         references: true,
         track_order: true,
         filters: true,
+        threads_make: true,
     };
 
     /// Everything but what needs a file.

@@ -8,14 +8,16 @@ use super::transfer::{self, Piece};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Context, Result, bail, error};
-use crate::memory::{MemDatasetCommon, MemGroup};
+use crate::memory::{MemDataset, MemGroup};
 use crate::path;
 use crate::selection::Selection;
+use crate::tree::collective::together;
 use crate::tree::{
-    Attributes, DatasetExt, DatasetRef, DatasetSpec, Fill, Group, GroupExt, GroupRef, Link, NewLink, Node, ObjectId, ObjectRef, resolve,
+    Attributes, CollectiveCall, DatasetExt, DatasetRef, DatasetSpec, Fill, Group, GroupExt, GroupRef, Link, NewLink, Node, ObjectId, ObjectRef, resolve,
 };
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 pub(super) struct Engine<'e, 'a> {
     pub(super) options: &'e mut DeepCopy<'a>,
@@ -62,14 +64,22 @@ struct Undo {
 
 /// Gives a dataset of a tree in memory a name in another.
 fn share(to: &GroupRef, name: &str, dataset: &Node) -> Result<()> {
-    let shared = dataset.object().as_any();
-    match (to.as_any().downcast_ref::<MemGroup>(), shared.downcast_ref::<MemDatasetCommon>()) {
-        (Some(to), Some(dataset)) => to.share(name, &dataset.clone().into()),
+    let shared = match dataset {
+        Node::Dataset(dataset) => MemDataset::from_dyn(&**dataset),
+        _ => None,
+    };
+    match (to.as_any().downcast_ref::<MemGroup>(), shared) {
+        (Some(to), Some(dataset)) => to.share(name, &dataset),
         _ => bail!(InvalidArgument, "'{}' cannot be shared: it is not in memory", dataset.name()),
     }
 }
 
-pub(super) fn run(mut options: DeepCopy<'_>, from: &dyn Group, to: &dyn Group) -> Result<CopyReport> {
+/// Copies, on all ranks together if the destination is a tree that ranks share.
+pub(super) fn run(options: DeepCopy<'_>, from: &dyn Group, to: &dyn Group) -> Result<CopyReport> {
+    together(to, || CollectiveCall::new("copy into the group", to.name()), || run_here(options, from, to))
+}
+
+fn run_here(mut options: DeepCopy<'_>, from: &dyn Group, to: &dyn Group) -> Result<CopyReport> {
     let on_disk = |g: &dyn Group| g.location().backend != "memory";
     let (from_disk, to_disk) = (on_disk(from), on_disk(to));
     if (options.shallow || !options.shared.is_empty()) && (from_disk || to_disk) {
@@ -395,6 +405,18 @@ impl<'a> Engine<'_, 'a> {
         }
         let selection = selection.unwrap_or(Selection::All);
         let conversion = self.options.dataset_strings;
+        if let Some(MemDataset::Distributed(spread)) = MemDataset::from_dyn(&**from)
+            && let Some(group) = to.as_any().downcast_ref::<MemGroup>()
+            && let Some(made) = spread.copy_part(group, name, &spec, &selection, self.options.force_copy)?
+        {
+            if conversion.changes(&spec.dtype) {
+                return Err(error!(Unsupported, "the texts of a distributed dataset are not converted by a copy within memory")
+                    .remedy("copy without the conversion, and convert when the tree is saved"));
+            }
+            self.count(&made.local_data()?, full)?;
+            self.report.datasets += 1;
+            return Ok(Arc::new(made));
+        }
         let pieces = self.pieces(from, &selection)?;
         if conversion.changes(&spec.dtype) {
             let old = std::mem::replace(&mut spec.dtype, self.converted_type(from, pieces.as_deref().unwrap_or(&[]), &spec.fill)?);

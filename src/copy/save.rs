@@ -110,10 +110,12 @@ impl DeepCopy<'_> {
 
     /// Copies everything below a group into a new tree in memory, whose root keeps creation order if the group does.
     ///
+    /// That of a tree that ranks share is shared by them too, and distributed datasets stay so. Then it is collective.
+    ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_into_memory(self, from: &dyn Group) -> Result<(MemGroup, CopyReport)> {
-        let to = if from.group_spec()?.track_order { MemGroup::tracked() } else { MemGroup::new() };
+        let to = MemGroup::for_copy_of(from)?;
         let report = self.run(from, &to)?;
         Ok((to, report))
     }
@@ -143,6 +145,7 @@ impl MemGroup {
     }
 
     /// A copy of a group of any backend in memory: caput's `MemGroup.from_group`. One that is in memory shares its elements until one side writes.
+    /// Of a tree that ranks share it is collective; [`MemGroup::copy`] is local.
     ///
     /// # Errors
     /// As [`DeepCopy::run`].

@@ -1,6 +1,6 @@
 //! Trees that ranks share, and datasets that are spread over them.
 
-use super::content::impl_dataset;
+use super::content::{impl_dataset, node_of};
 use super::node::{Content, Node};
 use super::ranks::Ranks;
 use super::tree::{Handle, Tree};
@@ -8,7 +8,8 @@ use super::{MemDataset, MemGroup};
 use crate::array::{AnyArray, Element};
 use crate::distributed::{Agreement, CommRef, Terms};
 use crate::error::{Context, Result, bail, error};
-use crate::tree::Object;
+use crate::selection::Selection;
+use crate::tree::{DatasetSpec, Group, Object};
 use ndarray::{ArrayViewD, ArrayViewMutD};
 use std::fmt;
 use std::ops::Range;
@@ -223,6 +224,42 @@ impl MemDatasetDistributed {
     /// `Io` if there is no memory.
     pub fn copy(&self) -> Result<Self> {
         super::copy::alone(&self.0).map(Self)
+    }
+}
+
+impl MemDatasetDistributed {
+    /// Puts what is selected into a tree of the same ranks, spread along the same axis; the elements are shared until one of them is written. Within a
+    /// collective call. `None` if the tree is not of the same ranks, or nothing of the axis is left to spread.
+    pub(crate) fn copy_part(
+        &self,
+        to: &MemGroup,
+        name: &str,
+        spec: &DatasetSpec,
+        selection: &Selection,
+        own: bool,
+    ) -> Result<Option<MemDatasetDistributed>> {
+        let spread = self.0.stored()?.read().content.spread()?.clone();
+        let Some(ranks) = &to.0.tree.ranks else { return Ok(None) };
+        if ranks.agreement.same_communicator(&spread.comm).is_err() {
+            return Ok(None);
+        }
+        let Some(mut part) = spread.part(selection)? else { return Ok(None) };
+        if own {
+            part.local.raw_mut()?;
+        }
+        let node = node_of(Content::Distributed(Box::new(part)), spec);
+        to.0.together(|| to.0.call_on("copy the dataset", name), || to.0.add(name, node)).map(|handle| Some(Self(handle)))
+    }
+}
+
+impl MemGroup {
+    /// An empty tree for a copy of a group: shared by the same ranks, if it is.
+    pub(crate) fn for_copy_of(group: &dyn Group) -> Result<Self> {
+        let root = Node::group(group.group_spec()?.track_order);
+        Ok(Self(Handle::of_root(match group.as_any().downcast_ref::<MemGroup>() {
+            Some(group) => group.0.tree.for_copy(root),
+            None => Tree::new(root),
+        })))
     }
 }
 

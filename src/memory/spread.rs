@@ -153,6 +153,30 @@ impl Spread {
         Ok(spread)
     }
 
+    /// What is selected, spread along the same axis. `None` if nothing of the axis is left to spread on the one rank that there is. Local.
+    pub(super) fn part(&self, selection: &Selection) -> Result<Option<Self>> {
+        let resolved = selection.resolve(&self.shape)?;
+        let alone = self.comm.size() == 1;
+        let Resolved::Axes(axes) = &resolved else { return if alone { Ok(None) } else { Err(self.cuts()) } };
+        let along = axes.get(self.axis);
+        if along.is_some_and(AxisSelection::is_dropped) && alone {
+            return Ok(None);
+        }
+        if !alone && !along.is_some_and(|a| !a.is_dropped() && a.is_full(self.length())) {
+            return Err(self.cuts());
+        }
+        let axis = axes.iter().take(self.axis).filter(|a| !a.is_dropped()).count();
+        let all = |k: usize, a: &AxisSelection| if k == self.axis && !alone { Item::FULL } else { shifted(a, 0) };
+        let items = axes.iter().enumerate().map(|(k, a)| all(k, a)).collect();
+        let local = self.local.select(Selection::Axes(items))?;
+        Ok(Some(Self { comm: self.comm.clone(), axis, shape: resolved.shape(), local }))
+    }
+
+    fn cuts(&self) -> Error {
+        error!(Unsupported, "the selection cuts axis {}, along which the dataset is distributed", self.axis)
+            .remedy("redistribute it to an axis of which everything is selected, copy, and redistribute back")
+    }
+
     /// The same array along another axis. Collective.
     pub(super) fn on_axis(&self, axis: usize) -> Result<Self> {
         self.check_axis(axis)?;

@@ -253,3 +253,92 @@ fn copies_are_independent_and_local() {
         Ok(())
     });
 }
+
+#[test]
+fn deep_copies_keep_the_distribution() {
+    all(|root, comm| {
+        let shape = [7, 4, 3];
+        let x = counted(&root, "in/x", &shape, 0)?;
+        x.attrs().set("units", "K")?;
+        root.create_dataset("in/c").write(vec![1, 2])?;
+        // Into the same tree, into another of the same ranks: parts are shared until written.
+        for target in [root.create_group("copy")?, MemGroup::distributed(comm.clone())] {
+            let report = memh5::deep_group_copy(&root.group("in")?, &target)?;
+            assert_eq!((report.datasets, report.attributes), (2, 1));
+            let copy = target.dataset("x")?.into_distributed()?;
+            assert!(copy.local_data()?.is_empty() || copy.local_data()?.shares_memory_with(&x.local_data()?));
+            copy.with_local_view_mut::<i64, _>(|mut v| v.fill(-1))?;
+            check(&x)?;
+            assert_eq!((copy.distributed_axis()?, copy.attrs().get::<String>("units")?), (0, "K".to_owned()));
+            assert!(target.dataset("c")?.is_common());
+        }
+        let whole = memh5::MemGroup::from_group(&root)?;
+        assert!(whole.is_distributed());
+        check(&whole.dataset("in/x")?.into_distributed()?)?;
+        // What is selected; the distributed axis as it is.
+        let places = AnyArray::from(places(&shape));
+        for (text, axis) in [(":, 1:3, ::-1", 0), (":, -1, [2,0]", 0), (":", 0)] {
+            let selection: Selection = text.parse()?;
+            let target = MemGroup::distributed(comm.clone());
+            memh5::copy::DeepCopy::new().select("x", selection.clone()).run(&root.group("in")?, &target)?;
+            let part = target.dataset("x")?.into_distributed()?;
+            let wanted = places.select(selection)?;
+            assert_eq!((part.distributed_axis()?, part.global_shape()?), (axis, wanted.shape().to_vec()));
+            assert_eq!(part.local_data()?, wanted.select(block(&part)?)?);
+        }
+        root.redistribute("in/x", 1)?;
+        let target = MemGroup::distributed(comm.clone());
+        memh5::copy::DeepCopy::new().select("x", "2, :, 1:".parse::<Selection>()?).run(&root.group("in")?, &target)?;
+        assert_eq!((target.dataset("x")?.into_distributed()?.distributed_axis()?, target.dataset("x")?.shape()?), (0, vec![4, 2]));
+        // What cuts the distributed axis, and what is no tree of these ranks: only where everything is on one rank.
+        let target = MemGroup::distributed(comm.clone());
+        let cut = memh5::copy::DeepCopy::new().select("x", ":, 1:3".parse::<Selection>()?).run(&root.group("in")?, &target);
+        let plain = MemGroup::new();
+        let out = memh5::deep_group_copy(&root.group("in")?, &plain);
+        let other = MemGroup::distributed(std::sync::Arc::new(memh5::distributed::SelfComm::new()));
+        let elsewhere = memh5::deep_group_copy(&root.group("in")?, &other);
+        if comm.size() == 1 {
+            (cut?, out?, elsewhere?);
+            assert_eq!(target.dataset("x")?.read_array()?, places.select((.., 1..3))?);
+            assert_eq!(plain.dataset("x")?.read_array()?, places);
+            assert!(plain.dataset("x")?.is_common() && other.dataset("x")?.is_common());
+        } else {
+            let kinds = [cut.unwrap_err(), out.unwrap_err(), elsewhere.unwrap_err()].map(|e| e.kind());
+            assert_eq!(kinds, [ErrorKind::Unsupported; 3]);
+            assert!(target.is_empty()? && plain.is_empty()? && other.is_empty()?, "nothing is left of what failed");
+        }
+        // Shared: one dataset of two trees.
+        let shallow = MemGroup::distributed(comm);
+        memh5::copy::DeepCopy::new().shallow(true).run(&root.group("in")?, &shallow)?;
+        shallow.redistribute("x", 2)?;
+        assert_eq!(x.distributed_axis()?, 2);
+        check(&x)
+    });
+}
+
+#[test]
+fn a_container_of_datasets_is_redistributed() {
+    all(|root, _| {
+        // caput's container.redistribute(1): a walk over the tree.
+        for name in ["a", "g/b", "g/c"] {
+            counted(&root, name, &[6, 5], 0)?;
+        }
+        root.create_dataset("g/common").write(1)?;
+        let mut found = Vec::new();
+        root.visit(|path, node| -> Result<Option<()>> {
+            if let memh5::tree::Node::Dataset(dataset) = node
+                && let Some(MemDataset::Distributed(dataset)) = MemDataset::from_dyn(&**dataset)
+            {
+                dataset.redistribute(1)?;
+                found.push((path.to_owned(), dataset));
+            }
+            Ok(None)
+        })?;
+        assert_eq!(found.len(), 3);
+        for (path, dataset) in found {
+            assert_eq!((dataset.distributed_axis()?, root.dataset(&path)?.into_distributed()?.distributed_axis()?), (1, 1));
+            check(&dataset)?;
+        }
+        Ok(())
+    });
+}

@@ -89,6 +89,12 @@ fn different_arguments() {
     });
 }
 
+/// Compares calls again. The ranks have made different numbers of calls meanwhile: the first comparison says so, and sets them right.
+fn checked(root: &MemGroup) -> Result<()> {
+    assert_eq!(root.set_terms(Default::default()).unwrap_err().kind(), ErrorKind::Collective);
+    root.set_terms(Default::default())
+}
+
 #[test]
 fn one_rank_fails() {
     struct Bad;
@@ -124,13 +130,13 @@ fn one_rank_fails() {
         if odd {
             root.create_group("n")?;
         }
-        root.set_terms(memh5::distributed::Terms::default())?;
+        checked(root)?;
         let result = root.create_group("n").map(drop);
         root.set_terms(memh5::distributed::Terms::default().checks(memh5::distributed::Checks::Off))?;
         if odd {
             root.delete("n")?;
         }
-        root.set_terms(memh5::distributed::Terms::default())?;
+        checked(root)?;
         result
     });
 }
