@@ -107,7 +107,7 @@ impl MemDatasetCommon {
     /// # Errors
     /// `Dtype` if the elements are not of this type, `Shape` for a null dataspace.
     pub fn with_view_mut<T: Element, R>(&self, f: impl FnOnce(ArrayViewMutD<'_, T>) -> R) -> Result<R> {
-        let view = || Ok(f(self.0.stored()?.write().content.whole_mut()?.view_mut::<T>()?));
+        let view = || Ok(f(self.0.stored()?.write().content.whole_mut::<T>()?));
         view().with_context(|| (self.name(), "write the dataset"))
     }
 

@@ -5,13 +5,15 @@
 
 use super::node::{Content, Kind, Node, Properties, Stored};
 use super::reference;
-use super::spread::{Here, Spread};
+use super::spread;
 use super::tree::Handle;
-use crate::array::AnyArray;
+use crate::array::{AnyArray, Element};
+use crate::distributed::DistributedArray;
 use crate::dtype::DType;
 use crate::error::{Context, Error, Result, bail, error};
 use crate::selection::Selection;
 use crate::tree::{DatasetSpec, Fill, Layout};
+use ndarray::ArrayViewMutD;
 use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ impl Content {
     pub(super) fn dtype(&self) -> &DType {
         match self {
             Self::Common(array) => array.dtype(),
-            Self::Distributed(spread) => spread.local.dtype(),
+            Self::Distributed(array) => array.dtype(),
         }
     }
 
@@ -28,37 +30,40 @@ impl Content {
     pub(super) fn extent(&self) -> Option<&[usize]> {
         match self {
             Self::Common(array) => array.extent(),
-            Self::Distributed(spread) => Some(&spread.shape),
+            Self::Distributed(array) => Some(array.global_shape()),
         }
     }
 
-    /// All elements, if they lie on this rank.
+    /// All elements, if they are on this rank.
     pub(super) fn whole(&self) -> Result<&AnyArray> {
         match self {
             Self::Common(array) => Ok(array),
-            Self::Distributed(spread) => spread.whole(),
+            Self::Distributed(array) => spread::whole(array),
         }
     }
 
-    /// All elements for writing, if they lie on this rank.
-    pub(super) fn whole_mut(&mut self) -> Result<&mut AnyArray> {
+    /// All elements for writing, if they are on this rank.
+    pub(super) fn whole_mut<T: Element>(&mut self) -> Result<ArrayViewMutD<'_, T>> {
         match self {
-            Self::Common(array) => Ok(array),
-            Self::Distributed(spread) => spread.whole().map(drop).map(|()| &mut spread.local),
+            Self::Common(array) => array.view_mut(),
+            Self::Distributed(array) => {
+                spread::whole(array)?;
+                array.local_view_mut()
+            }
         }
     }
 
     /// What is spread over ranks.
-    pub(super) fn spread(&self) -> Result<&Spread> {
+    pub(super) fn distributed(&self) -> Result<&DistributedArray> {
         match self {
-            Self::Distributed(spread) => Ok(spread),
+            Self::Distributed(array) => Ok(array),
             Self::Common(_) => Err(not_distributed()),
         }
     }
 
-    pub(super) fn spread_mut(&mut self) -> Result<&mut Spread> {
+    pub(super) fn distributed_mut(&mut self) -> Result<&mut DistributedArray> {
         match self {
-            Self::Distributed(spread) => Ok(spread),
+            Self::Distributed(array) => Ok(array),
             Self::Common(_) => Err(not_distributed()),
         }
     }
@@ -148,28 +153,18 @@ impl Handle {
     }
 
     pub(super) fn read_selection(&self, selection: &Selection) -> Result<AnyArray> {
-        let stored = self.stored()?.read();
-        let (array, selection) = match &stored.content {
-            Content::Common(array) => (array, std::borrow::Cow::Borrowed(selection)),
-            Content::Distributed(spread) => match spread.here(selection)? {
-                Here::Part(part) => (&spread.local, std::borrow::Cow::Owned(part)),
-                Here::Nothing(shape) => return AnyArray::zeros(spread.local.dtype().clone(), shape),
-            },
-        };
-        if *selection == Selection::All {
-            return Ok(array.clone());
+        match &self.stored()?.read().content {
+            Content::Common(array) if *selection == Selection::All => Ok(array.clone()),
+            Content::Common(array) => array.select(selection),
+            Content::Distributed(array) => spread::read(array, selection),
         }
-        array.select(selection.into_owned())
     }
 
     pub(super) fn write_selection(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
         reference::check(self, data)?;
         match &mut self.stored()?.write().content {
             Content::Common(array) => array.assign(selection, data),
-            Content::Distributed(spread) => match spread.here(selection)? {
-                Here::Part(part) => spread.local.assign(part, data),
-                Here::Nothing(_) => Ok(()),
-            },
+            Content::Distributed(array) => spread::write(array, selection, data),
         }
     }
 
@@ -213,8 +208,8 @@ impl Handle {
                 Some(shape) => write!(f, ", {}, {shape:?}", stored.content.dtype())?,
                 None => write!(f, ", {}, null", stored.content.dtype())?,
             }
-            if let Content::Distributed(spread) = &stored.content {
-                write!(f, ", axis {} over {} ranks", spread.axis, spread.comm.size())?;
+            if let Content::Distributed(array) = &stored.content {
+                write!(f, ", axis {} over {} ranks", array.axis(), array.comm().size())?;
             }
         }
         f.write_str(")")

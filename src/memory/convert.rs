@@ -3,9 +3,9 @@
 use super::MemGroup;
 use super::distributed::MemDatasetDistributed;
 use super::node::Content;
-use super::spread::Spread;
 use super::tree::Handle;
 use super::{MemDataset, MemDatasetCommon};
+use crate::distributed::{Axis, DistributedArray};
 use crate::error::{Context, Result, bail};
 use crate::path;
 use crate::tree::{CollectiveCall, Object};
@@ -14,15 +14,15 @@ use crate::tree::{CollectiveCall, Object};
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Target {
     Common,
-    On(usize),
+    On(Axis),
 }
 
 /// What has to be done for it.
 enum Work {
     Nothing,
-    Cut(Spread),
-    Move(Spread, usize),
-    Gather(Spread),
+    Cut(DistributedArray),
+    Move(DistributedArray, usize),
+    Gather(DistributedArray),
 }
 
 impl Handle {
@@ -33,32 +33,38 @@ impl Handle {
         let prepare = || {
             let handle = open()?;
             let stored = handle.stored()?.read();
-            let work = match (&stored.content, target) {
-                (Content::Common(_), Target::Common) => Work::Nothing,
-                (Content::Distributed(spread), Target::On(axis)) if spread.axis == axis => Work::Nothing,
-                (Content::Common(array), Target::On(axis)) => {
+            // The axis is that of all ranks' shapes, which are compared.
+            let axis = match target {
+                Target::On(axis) => Some(axis.resolve(stored.content.extent().map_or(0, <[usize]>::len))?),
+                Target::Common => None,
+            };
+            let work = match (&stored.content, axis) {
+                (Content::Common(_), None) => Work::Nothing,
+                (Content::Distributed(array), Some(axis)) if array.axis() == axis => Work::Nothing,
+                (Content::Common(array), Some(axis)) => {
                     if stored.properties.as_deref().is_some_and(|p| p.maxshape.is_some()) {
                         bail!(Unsupported, "the dataset can grow, and a distributed one cannot: set its maxshape to None first");
                     }
-                    Work::Cut(Spread::cut(ranks.comm().clone(), array, axis)?)
+                    Work::Cut(DistributedArray::from_global(array, axis, ranks.comm().clone())?)
                 }
-                (Content::Distributed(spread), Target::On(axis)) => {
-                    spread.check_axis(axis)?;
-                    Work::Move((**spread).clone(), axis)
-                }
-                (Content::Distributed(spread), Target::Common) => Work::Gather((**spread).clone()),
+                (Content::Distributed(array), Some(axis)) => Work::Move((**array).clone(), axis),
+                (Content::Distributed(array), None) => Work::Gather((**array).clone()),
             };
-            let details = format!("{target:?} of {} {:?}", stored.content.dtype(), stored.content.extent());
-            let on = stored.content.spread().map(|s| format!(" on axis {}", s.axis)).unwrap_or_default();
+            let from = match &stored.content {
+                Content::Common(_) => String::new(),
+                Content::Distributed(array) => format!(" from axis {}", array.axis()),
+            };
+            let to = axis.map_or("common".to_owned(), |axis| format!("to axis {axis}"));
+            let details = format!("{} {:?}{from} {to}", stored.content.dtype(), stored.content.extent());
             drop(stored);
-            Ok(((handle, work), details + &on))
+            Ok(((handle, work), details))
         };
         let act = |(handle, work): (Handle, Work)| {
             let content = match work {
                 Work::Nothing => return Ok(handle),
-                Work::Cut(spread) => Content::Distributed(Box::new(spread)),
-                Work::Move(spread, axis) => Content::Distributed(Box::new(spread.on_axis(axis)?)),
-                Work::Gather(spread) => Content::Common(spread.gathered()?),
+                Work::Cut(array) => Content::Distributed(Box::new(array)),
+                Work::Move(array, axis) => Content::Distributed(Box::new(array.redistribute(axis)?)),
+                Work::Gather(array) => Content::Common(array.all_gather()?),
             };
             let mut stored = handle.stored()?.write();
             handle.keep_old(&stored);
@@ -73,7 +79,7 @@ impl Handle {
 
 impl MemGroup {
     fn convert(&self, name: &str, target: Target, what: &str) -> Result<Handle> {
-        let call = || CollectiveCall::new(what, path::join(&self.name(), name)).with(format!("{target:?}"));
+        let call = || CollectiveCall::new(what, path::join(&self.name(), name));
         self.0.convert(|| Ok(self.dataset(name)?.handle().clone()), target, call)
     }
 
@@ -85,8 +91,8 @@ impl MemGroup {
     /// # Errors
     /// `NotFound`, `NotADataset`, `InvalidArgument` for an axis that is not there, `Unsupported` for elements that are not plain, for a dataset that
     /// can grow, and in a tree that no ranks share; `Collective` if the ranks disagree.
-    pub fn dataset_common_to_distributed(&self, name: &str, axis: usize) -> Result<MemDatasetDistributed> {
-        self.convert(name, Target::On(axis), "distribute the dataset").map(MemDatasetDistributed)
+    pub fn dataset_common_to_distributed(&self, name: &str, axis: impl Into<Axis>) -> Result<MemDatasetDistributed> {
+        self.convert(name, Target::On(axis.into()), "distribute the dataset").map(MemDatasetDistributed)
     }
 
     /// Gives every rank all of a distributed dataset. Collective. One that is common already stays as it is.
@@ -101,14 +107,14 @@ impl MemGroup {
     ///
     /// # Errors
     /// As [`dataset_common_to_distributed`](Self::dataset_common_to_distributed); `Unsupported` if the dataset is common.
-    pub fn redistribute(&self, name: &str, axis: usize) -> Result<MemDatasetDistributed> {
+    pub fn redistribute(&self, name: &str, axis: impl Into<Axis>) -> Result<MemDatasetDistributed> {
         let open = || {
             let dataset = self.dataset(name)?;
-            dataset.handle().stored()?.read().content.spread()?;
+            dataset.handle().stored()?.read().content.distributed()?;
             Ok(dataset.handle().clone())
         };
-        let call = || CollectiveCall::new("redistribute the dataset", path::join(&self.name(), name)).with(axis.to_string());
-        self.0.convert(open, Target::On(axis), call).map(MemDatasetDistributed)
+        let call = || CollectiveCall::new("redistribute the dataset", path::join(&self.name(), name));
+        self.0.convert(open, Target::On(axis.into()), call).map(MemDatasetDistributed)
     }
 }
 
@@ -117,13 +123,13 @@ impl MemDatasetDistributed {
     ///
     /// # Errors
     /// `InvalidArgument` for an axis that is not there, `Unsupported` if the dataset became common; `Collective` if the ranks disagree.
-    pub fn redistribute(&self, axis: usize) -> Result<()> {
+    pub fn redistribute(&self, axis: impl Into<Axis>) -> Result<()> {
         let open = || {
-            self.0.stored()?.read().content.spread()?;
+            self.0.stored()?.read().content.distributed()?;
             Ok(self.0.clone())
         };
-        let call = || CollectiveCall::new("redistribute the dataset", self.name()).with(axis.to_string());
-        self.0.convert(open, Target::On(axis), call).map(drop)
+        let call = || CollectiveCall::new("redistribute the dataset", self.name());
+        self.0.convert(open, Target::On(axis.into()), call).map(drop)
     }
 }
 
@@ -132,7 +138,7 @@ impl MemDataset {
     ///
     /// # Errors
     /// As there; `Unsupported` if the dataset is common.
-    pub fn redistribute(&self, axis: usize) -> Result<()> {
+    pub fn redistribute(&self, axis: impl Into<Axis>) -> Result<()> {
         MemDatasetDistributed(self.handle().clone()).redistribute(axis)
     }
 }

@@ -1,12 +1,13 @@
 //! Trees that ranks share, and datasets that are spread over them.
 
 use super::content::{impl_dataset, node_of};
-use super::node::{Content, Node};
+use super::node::{Content, Link, Node};
 use super::ranks::Ranks;
+use super::spread;
 use super::tree::{Handle, Tree};
 use super::{MemDataset, MemGroup};
 use crate::array::{AnyArray, Element};
-use crate::distributed::{Agreement, CommRef, Terms};
+use crate::distributed::{Agreement, Axis, CommRef, DistributedArray, GlobalSlice, Operand, Terms};
 use crate::error::{Context, Result, bail, error};
 use crate::selection::Selection;
 use crate::tree::{DatasetSpec, Group, Object};
@@ -91,11 +92,11 @@ impl Handle {
     /// Checks that a dataset of another tree may be given a name in this one.
     pub(super) fn may_hold(&self, dataset: &Handle) -> Result<()> {
         let stored = dataset.stored()?.read();
-        let Content::Distributed(spread) = &stored.content else { return Ok(()) };
+        let Content::Distributed(array) = &stored.content else { return Ok(()) };
         match &self.tree.ranks {
             None => Err(error!(InvalidArgument, "the dataset is distributed, and the tree is of this process alone")
                 .remedy("share it with a tree of the same communicator, or make it common first")),
-            Some(ranks) => ranks.agreement.same_communicator(&spread.comm),
+            Some(ranks) => ranks.agreement.same_communicator(array.comm()),
         }
     }
 }
@@ -132,7 +133,7 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Unsupported` if the dataset became common.
     pub fn comm(&self) -> Result<CommRef> {
-        Ok(self.0.stored()?.read().content.spread()?.comm.clone())
+        Ok(self.0.stored()?.read().content.distributed()?.comm().clone())
     }
 
     /// The shape over all ranks, which is the shape through the tree's traits.
@@ -140,7 +141,7 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Unsupported` if the dataset became common.
     pub fn global_shape(&self) -> Result<Vec<usize>> {
-        Ok(self.0.stored()?.read().content.spread()?.shape.clone())
+        Ok(self.0.stored()?.read().content.distributed()?.global_shape().to_vec())
     }
 
     /// The shape of this rank's part; the distributed axis can be 0 long.
@@ -148,7 +149,7 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Unsupported` if the dataset became common.
     pub fn local_shape(&self) -> Result<Vec<usize>> {
-        Ok(self.0.stored()?.read().content.spread()?.local.shape().to_vec())
+        Ok(self.0.stored()?.read().content.distributed()?.local_shape().to_vec())
     }
 
     /// Where this rank's part begins in the whole: 0 but for the distributed axis.
@@ -156,7 +157,7 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Unsupported` if the dataset became common.
     pub fn local_offset(&self) -> Result<Vec<usize>> {
-        Ok(self.0.stored()?.read().content.spread()?.offset())
+        Ok(self.0.stored()?.read().content.distributed()?.local_offset())
     }
 
     /// The indices of the distributed axis that this rank has: caput's `local_bounds`.
@@ -164,7 +165,7 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Unsupported` if the dataset became common.
     pub fn local_range(&self) -> Result<Range<usize>> {
-        Ok(self.0.stored()?.read().content.spread()?.range())
+        Ok(self.0.stored()?.read().content.distributed()?.local_bounds())
     }
 
     /// The axis that is split over the ranks.
@@ -172,7 +173,7 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Unsupported` if the dataset became common.
     pub fn distributed_axis(&self) -> Result<usize> {
-        Ok(self.0.stored()?.read().content.spread()?.axis)
+        Ok(self.0.stored()?.read().content.distributed()?.axis())
     }
 
     /// This rank's part, without a copy; later writes do not change it.
@@ -180,7 +181,7 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Unsupported` if the dataset became common.
     pub fn local_data(&self) -> Result<AnyArray> {
-        Ok(self.0.stored()?.read().content.spread()?.local.clone())
+        Ok(self.0.stored()?.read().content.distributed()?.local_array().clone())
     }
 
     /// Replaces this rank's part.
@@ -188,15 +189,7 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Shape` or `Dtype` if it is not of the same shape and type, `Unsupported` if the dataset became common.
     pub fn set_local_data(&self, data: AnyArray) -> Result<()> {
-        let set = || {
-            let mut stored = self.0.stored()?.write();
-            let spread = stored.content.spread_mut()?;
-            if data.extent() != Some(spread.local.shape()) {
-                bail!(Shape, "data of shape {:?} are not this rank's part, whose shape is {:?}", data.extent(), spread.local.shape());
-            }
-            spread.local = data.with_dtype(spread.local.dtype())?;
-            Ok(())
-        };
+        let set = || self.0.stored()?.write().content.distributed_mut()?.set_local(data);
         set().with_context(|| (self.name(), "write the local part"))
     }
 
@@ -214,8 +207,72 @@ impl MemDatasetDistributed {
     /// # Errors
     /// `Dtype` if the elements are not of this type, `Unsupported` if the dataset became common.
     pub fn with_local_view_mut<T: Element, R>(&self, f: impl FnOnce(ArrayViewMutD<'_, T>) -> R) -> Result<R> {
-        let view = || Ok(f(self.0.stored()?.write().content.spread_mut()?.local.view_mut::<T>()?));
+        let view = || Ok(f(self.0.stored()?.write().content.distributed_mut()?.local_view_mut::<T>()?));
         view().with_context(|| (self.name(), "write the local part"))
+    }
+
+    /// The array, without a copy; later writes do not change it: caput's `data`.
+    ///
+    /// # Errors
+    /// `Unsupported` if the dataset became common.
+    pub fn array(&self) -> Result<DistributedArray> {
+        Ok(self.0.stored()?.read().content.distributed()?.clone())
+    }
+
+    /// Replaces the elements by those of an array of the same distribution and type. Local; what was this rank's part goes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is on another communicator or axis, `Shape`, `Dtype`, `Unsupported` if the dataset became common.
+    pub fn set_array(&self, array: &DistributedArray) -> Result<()> {
+        let set = || {
+            let mut stored = self.0.stored()?.write();
+            let here = stored.content.distributed_mut()?;
+            if array.comm().id() != here.comm().id() || array.axis() != here.axis() {
+                bail!(InvalidArgument, "the array is on another communicator or another axis than the dataset");
+            }
+            if array.global_shape() != here.global_shape() {
+                bail!(Shape, "an array of shape {:?} does not fit the dataset of shape {:?}", array.global_shape(), here.global_shape());
+            }
+            here.set_local(array.local_array().clone())
+        };
+        set().with_context(|| (self.name(), "write the dataset"))
+    }
+
+    /// What this rank has of a selection by global indices. Local: see [`DistributedArray::global_slice`].
+    ///
+    /// # Errors
+    /// `Selection` if it does not fit the global shape, `Unsupported` if the dataset became common.
+    pub fn global_slice(&self, selection: impl Into<Selection>) -> Result<GlobalSlice> {
+        self.array()?.global_slice(selection).with_context(|| (self.name(), "read the dataset"))
+    }
+
+    /// Writes a selection by global indices: each rank what of it is here. Local: see [`DistributedArray::set_global_slice`].
+    ///
+    /// # Errors
+    /// `Selection`, `Shape`, `Dtype` or `InvalidArgument` if the value does not fit, `Unsupported` if the dataset became common.
+    pub fn set_global_slice<'v>(&self, selection: impl Into<Selection>, value: impl Into<Operand<'v>>) -> Result<()> {
+        let set = || self.0.stored()?.write().content.distributed_mut()?.set_global_slice(selection, value);
+        set().with_context(|| (self.name(), "write the dataset"))
+    }
+
+    /// The pairs of local and global index along an axis, for this rank's part. Local.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is no such axis, `Unsupported` if the dataset became common.
+    pub fn enumerate<A: Into<Axis>>(&self, axis: A) -> Result<impl ExactSizeIterator<Item = (usize, usize)> + use<A>> {
+        self.array()?.enumerate(axis)
+    }
+
+    /// A dataset that is in no group, with an array that is adopted without a copy: caput's `from_mpi_array`.
+    /// [`MemGroup::share`] gives it a name in a tree of the same ranks. Local.
+    ///
+    /// # Errors
+    /// None; the type is that of [`MemDatasetCommon::from_array`](super::MemDatasetCommon::from_array).
+    pub fn from_array(array: DistributedArray) -> Result<Self> {
+        let tree = Tree::shared(Node::group(false), Some(Box::new(Ranks::of_none(array.comm().clone()))));
+        let spec = DatasetSpec::new(array.dtype().clone(), array.global_shape());
+        let link = Link::loose(node_of(Content::Distributed(Box::new(array)), &spec));
+        Ok(Self(Handle { link, via: None, tree }))
     }
 
     /// An independent dataset with the same content and attributes, in no group; the elements are shared until one of them is written. Local.
@@ -238,14 +295,18 @@ impl MemDatasetDistributed {
         selection: &Selection,
         own: bool,
     ) -> Result<Option<MemDatasetDistributed>> {
-        let spread = self.0.stored()?.read().content.spread()?.clone();
+        let array = self.array()?;
         let Some(ranks) = &to.0.tree.ranks else { return Ok(None) };
-        if ranks.agreement.same_communicator(&spread.comm).is_err() {
+        if ranks.agreement.same_communicator(array.comm()).is_err() {
             return Ok(None);
         }
-        let Some(mut part) = spread.part(selection)? else { return Ok(None) };
+        let Some(mut part) = spread::part(&array, selection)? else { return Ok(None) };
+        drop(array);
         if own {
-            part.local.raw_mut()?;
+            let (shape, axis, comm) = (part.global_shape().to_vec(), part.axis(), part.comm().clone());
+            let mut local = part.into_local();
+            local.raw_mut()?;
+            part = DistributedArray::from_parts(local, shape, axis, comm)?;
         }
         let node = node_of(Content::Distributed(Box::new(part)), spec);
         to.0.together(|| to.0.call_on("copy the dataset", name), || to.0.add(name, node)).map(|handle| Some(Self(handle)))
@@ -276,7 +337,7 @@ impl MemDataset {
     /// `Unsupported` if it is common.
     pub fn into_distributed(self) -> Result<MemDatasetDistributed> {
         let handle = self.handle().clone();
-        let check = || handle.stored()?.read().content.spread().map(|_| ());
+        let check = || handle.stored()?.read().content.distributed().map(drop);
         check().with_context(|| (handle.name(), "open the dataset as a distributed one"))?;
         Ok(MemDatasetDistributed(handle))
     }

@@ -4,8 +4,8 @@ use super::MemGroup;
 use super::content::node_of;
 use super::distributed::MemDatasetDistributed;
 use super::node::Content;
-use super::spread::Spread;
 use crate::array::{AnyArray, IntoArray};
+use crate::distributed::{Axis, DistributedArray};
 use crate::dtype::{Cast, DType};
 use crate::error::{Context, Result, bail, error};
 use crate::path;
@@ -53,7 +53,7 @@ pub struct DistributedBuilder<'g> {
     name: String,
     shape: Option<Vec<usize>>,
     dtype: Option<DType>,
-    axis: Option<usize>,
+    axis: Option<Axis>,
     cast: Cast,
     layout: Layout,
     filters: Vec<Filter>,
@@ -69,9 +69,9 @@ impl DistributedBuilder<'_> {
         self
     }
 
-    /// The axis that is split over the ranks; 0, or that of the data, when not given.
-    pub fn axis(mut self, axis: usize) -> Self {
-        self.axis = Some(axis);
+    /// The axis that is split over the ranks, a negative one from the end; 0, or that of the data, when not given.
+    pub fn axis(mut self, axis: impl Into<Axis>) -> Self {
+        self.axis = Some(axis.into());
         self
     }
 
@@ -161,16 +161,74 @@ impl DistributedBuilder<'_> {
             };
             let spec = self.spec_for(dtype, shape)?;
             let ranks = group.0.ranks()?;
-            let fill = match &spec.fill {
-                Fill::Value(value) => Some(value),
-                _ => None,
+            let (axis, comm) = (self.axis.unwrap_or(Axis::from(0)), ranks.comm().clone());
+            let (dtype, shape) = (spec.dtype.clone(), spec.shape.clone().unwrap_or_default());
+            let array = match &spec.fill {
+                Fill::Value(value) => DistributedArray::full(dtype, shape, axis, value, comm)?,
+                _ => DistributedArray::zeros(dtype, shape, axis, comm)?,
             };
-            let axis = self.axis.unwrap_or(0);
-            let shape = spec.shape.clone().unwrap_or_default();
-            let spread = Spread::filled(ranks.comm().clone(), spec.dtype.clone(), shape, axis, fill)?;
-            self.put(spread, &spec)
+            self.put(array, &spec)
         };
         group.0.together(|| call.clone(), || make().with_context(|| place.clone()))
+    }
+
+    /// Makes the dataset of an array, which is adopted without a copy if it has the wanted type and axis, else converted, and redistributed.
+    /// Collective.
+    ///
+    /// ```
+    /// use memh5::distributed::{DistributedArray, ThreadComm};
+    /// use memh5::{DType, MemGroup};
+    /// ThreadComm::run(3, |comm| {
+    ///     let root = MemGroup::distributed(comm.clone());
+    ///     let array = DistributedArray::ones(DType::F64, [7, 5], 0, comm)?;
+    ///     let vis = root.create_distributed("vis").axis(1).write(array)?;
+    ///     assert_eq!((vis.distributed_axis()?, vis.local_shape()?[0]), (1, 7));
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); `Shape` if the array has not the shape that was given, `Dtype` if it cannot be converted, `InvalidArgument` if it
+    /// is on another communicator.
+    pub fn write(self, array: DistributedArray) -> Result<MemDatasetDistributed> {
+        let call = self.call();
+        let (group, place) = (self.group, (call.path.clone(), call.operation.clone()));
+        // The axis to go to, if it is another one. What is wrong with it is found below.
+        let target = self.axis.and_then(|axis| axis.resolve(array.ndim()).ok()).filter(|axis| *axis != array.axis());
+        let from = array.axis();
+        let prepare = || {
+            let ranks = group.0.ranks()?;
+            ranks.agreement.same_communicator(array.comm())?;
+            if let Some(axis) = self.axis {
+                axis.resolve(array.ndim())?;
+            }
+            if let Some(shape) = &self.shape
+                && shape[..] != *array.global_shape()
+            {
+                bail!(Shape, "an array of shape {:?} does not fit a dataset of shape {shape:?}", array.global_shape());
+            }
+            let spec = self.spec_for(self.dtype.clone().unwrap_or_else(|| array.dtype().clone()), array.global_shape().to_vec())?;
+            if *array.dtype() == spec.dtype {
+                return Ok((array, spec));
+            }
+            let (shape, axis, comm) = (array.global_shape().to_vec(), array.axis(), array.comm().clone());
+            let local = array.into_local().astype(&spec.dtype, self.cast)?;
+            Ok((DistributedArray::from_parts(local, shape, axis, comm)?, spec))
+        };
+        let place = || place.clone();
+        match (target, group.0.ranks()) {
+            (Some(axis), Ok(ranks)) => ranks.exchange(
+                || call.clone(),
+                || {
+                    let (array, spec) = prepare().with_context(place)?;
+                    let details = format!("{} {:?} from axis {from} to {axis}", spec.dtype, spec.shape);
+                    Ok(((array, spec), details))
+                },
+                |(array, spec)| array.redistribute(axis).and_then(|array| self.put(array, &spec)).with_context(place),
+            ),
+            _ => group.0.together(|| call.clone(), || prepare().and_then(|(array, spec)| self.put(array, &spec)).with_context(place)),
+        }
     }
 
     fn call(&self) -> CollectiveCall {
@@ -197,7 +255,7 @@ impl DistributedBuilder<'_> {
     }
 
     /// Gives the dataset its name.
-    fn put(&self, spread: Spread, spec: &DatasetSpec) -> Result<MemDatasetDistributed> {
+    fn put(&self, array: DistributedArray, spec: &DatasetSpec) -> Result<MemDatasetDistributed> {
         if self.overwrite
             && let Ok((parent, last)) = resolve::parent(self.group, &self.name)
         {
@@ -208,7 +266,7 @@ impl DistributedBuilder<'_> {
         let Some(parent) = parent.as_any().downcast_ref::<MemGroup>() else {
             bail!(Unsupported, "the name leads into a file, which cannot hold what is spread over ranks in memory")
         };
-        let node = node_of(Content::Distributed(Box::new(spread)), spec);
+        let node = node_of(Content::Distributed(Box::new(array)), spec);
         parent.0.add(&last, node).map(MemDatasetDistributed)
     }
 }

@@ -22,7 +22,7 @@ fn describe(node: &Node) -> String {
             let extent = stored.content.extent();
             let on = match &stored.content {
                 Content::Common(_) => String::new(),
-                Content::Distributed(spread) => format!(" on axis {}", spread.axis),
+                Content::Distributed(array) => format!(" on axis {}", array.axis()),
             };
             let properties = stored.properties.as_deref().map(|p| {
                 let fill = match &p.fill {

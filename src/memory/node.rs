@@ -4,9 +4,9 @@
 //! holds it. (Hard links can close circles; [`collect`](super::collect) frees those.)
 
 use super::name::Name;
-use super::spread::Spread;
 use super::table::NameTable;
 use crate::array::AnyArray;
+use crate::distributed::DistributedArray;
 use crate::dtype::DType;
 use crate::tree::{Fill, Filter, Layout};
 use parking_lot::{Mutex, RwLock};
@@ -191,7 +191,7 @@ pub(super) enum Content {
     /// All of them.
     Common(AnyArray),
     /// Those of this rank.
-    Distributed(Box<Spread>),
+    Distributed(Box<DistributedArray>),
 }
 
 /// What a dataset has beyond its elements.

@@ -72,6 +72,11 @@ impl Ranks {
         Self { agreement: Agreement::new(comm), tag, open: ReentrantMutex::default() }
     }
 
+    /// The ranks of a dataset that is in no tree.
+    pub(super) fn of_none(comm: CommRef) -> Self {
+        Self { agreement: Agreement::new(comm), tag: 0, open: ReentrantMutex::default() }
+    }
+
     /// The ranks of a copy of the tree. (Making one is local, so it takes no new number, and begins with the usual terms.)
     pub(super) fn of_copy(&self) -> Self {
         Self { agreement: Agreement::new(self.comm().clone()), tag: self.tag, open: ReentrantMutex::default() }
@@ -200,7 +205,7 @@ impl Ranks {
         if !trace.text.is_empty() {
             told = told.note(format_args!("{} [{:016x}]", trace.text, trace.hasher.finish()));
         }
-        if self.tag != 1 { told.note(format_args!("in tree {} of the communicator", self.tag)) } else { told }
+        if self.tag > 1 { told.note(format_args!("in tree {} of the communicator", self.tag)) } else { told }
     }
 }
 

@@ -342,3 +342,56 @@ fn a_container_of_datasets_is_redistributed() {
         Ok(())
     });
 }
+
+#[test]
+fn arrays_become_datasets() {
+    use memh5::distributed::{DistributedArray, SelfComm};
+    all(|root, comm| {
+        let shape = [comm.size() * 5, 5];
+        let whole = AnyArray::from(places(&shape));
+        let array = DistributedArray::from_global(&whole, 0, comm.clone())?;
+        // Adopted; another axis; another type; in no group.
+        let x = root.create_distributed("g/x").chunks([5, 5]).write(array.clone())?;
+        check(&x)?;
+        assert!(x.local_data()?.shares_memory_with(array.local_array()));
+        assert_eq!((x.chunks()?, x.distributed_axis()?), (Some(vec![5, 5]), 0));
+        let y = root.create_distributed("g/y").axis(-1).shape(shape).write(array.clone())?;
+        assert_eq!(y.distributed_axis()?, 1);
+        check(&y)?;
+        assert_eq!(root.create_distributed("g/z").dtype(DType::F64).axis(1).write(array.clone())?.dtype()?, DType::F64);
+        // caput's test: by a global index, on the rank that has it.
+        let (rank, column) = (comm.rank(), 2);
+        let row = x.global_slice((rank * 5, ..))?;
+        assert!(row.is_here());
+        assert_eq!(row.into_local(), whole.select((rank * 5, ..))?);
+        x.set_global_slice((.., column), -1i64)?;
+        assert_eq!(x.read_slice::<i64>((rank * 5, column))?, -1);
+        assert_eq!(x.enumerate(0)?.map(|(_, global)| global).collect::<Vec<_>>(), (rank * 5..rank * 5 + 5).collect::<Vec<_>>());
+        assert_eq!(array.local_view::<i64>()?[[0, column]], (rank * 25 + column) as i64, "the caller's array is as it was");
+        x.set_array(&array)?;
+        check(&x)?;
+        assert!(x.array()?.equal(&array)?);
+        let alone = memh5::MemDatasetDistributed::from_array(array.clone())?;
+        root.share("shared", &alone.clone().into())?;
+        alone.redistribute(1)?;
+        assert_eq!(root.dataset("shared")?.into_distributed()?.distributed_axis()?, 1);
+        check(&alone)?;
+        // What does not fit.
+        let kind = |r: Result<memh5::MemDatasetDistributed>| r.map(drop).unwrap_err().kind();
+        use ErrorKind::{AlreadyExists, InvalidArgument, Shape, Unsupported};
+        assert_eq!(kind(MemGroup::new().create_distributed("x").write(array.clone())), Unsupported);
+        assert_eq!(kind(MemGroup::new().create_distributed("x").axis(1).write(array.clone())), Unsupported);
+        let other = MemGroup::distributed(std::sync::Arc::new(SelfComm::new()));
+        assert_eq!(kind(other.create_distributed("x").write(array.clone())), InvalidArgument);
+        assert_eq!(kind(root.create_distributed("n/x").shape([1]).write(array.clone())), Shape);
+        assert_eq!(kind(root.create_distributed("n/x").axis(2).write(array.clone())), InvalidArgument);
+        assert_eq!(kind(root.create_distributed("g/x").axis(1).write(array.clone())), AlreadyExists);
+        let large = DistributedArray::full(DType::I64, [7, 2], 0, &AnyArray::from(1000i64), comm.clone())?;
+        let converted = kind(root.create_distributed("n/x").dtype(DType::I8).write(large));
+        assert!(matches!(converted, ErrorKind::Dtype | ErrorKind::Collective), "ranks without elements have nothing to refuse: {converted:?}");
+        let split = comm.split(Some(0), comm.rank())?.expect("a communicator");
+        assert_eq!(kind(root.create_distributed("n/x").write(DistributedArray::from_global(&whole, 0, split)?)), InvalidArgument);
+        assert_eq!(root.keys()?, ["g", "shared"]);
+        Ok(())
+    });
+}

@@ -76,6 +76,24 @@ fn different_arguments() {
     differ("rows", |root, odd| root.dataset("b/x")?.append(if odd { vec![1] } else { vec![1, 2] }));
     differ("lengths", |root, odd| root.dataset("b/x")?.resize([if odd { 9 } else { 1 }]));
     differ("axes to redistribute to", |root, odd| root.redistribute("d", usize::from(odd)).map(drop));
+    differ("arrays of other axes", |root, odd| {
+        let comm = root.comm().expect("ranks");
+        let array = memh5::distributed::DistributedArray::zeros(DType::U8, [4, 4], usize::from(odd), comm)?;
+        root.create_distributed("n/x").axis(1).write(array).map(drop)
+    });
+    differ("an array of another communicator", |root, odd| {
+        use memh5::distributed::{DistributedArray, SelfComm};
+        let comm = root.comm().expect("ranks");
+        let shape = [comm.size(), 2];
+        let comm = if odd { std::sync::Arc::new(SelfComm::new()) } else { comm };
+        root.create_distributed("n/x").write(DistributedArray::zeros(DType::U8, shape, 0, comm)?).map(drop)
+    });
+    differ("copies of other content", |root, odd| {
+        let from = MemGroup::new();
+        from.create_dataset("x").write(if odd { vec![1u8] } else { vec![1, 2] })?;
+        from.attrs().set("a", 1)?;
+        memh5::deep_group_copy(&from, root).map(drop)
+    });
     differ("deleted names", |root, odd| root.delete(if odd { "t/m" } else { "b" }));
     differ("new names", |root, odd| root.rename("t/m", if odd { "t/new" } else { "a/new" }));
     differ("calls", |root, odd| match odd {

@@ -97,7 +97,7 @@ axis_from!(i32, isize, usize);
 
 impl Axis {
     /// The axis of an array of so many axes.
-    pub(super) fn resolve(self, ndim: usize) -> Result<usize> {
+    pub(crate) fn resolve(self, ndim: usize) -> Result<usize> {
         let at = if self.0 < 0 { ndim.checked_add_signed(self.0) } else { usize::try_from(self.0).ok() };
         match at {
             Some(axis) if axis < ndim => Ok(axis),
