@@ -39,10 +39,8 @@ pub(super) fn part(array: &DistributedArray, selection: &Selection) -> Result<Op
         return axis.map(|axis| DistributedArray::from_parts(slice.into_local(), shape, axis, array.comm().clone())).transpose();
     }
     slice.into_distributed().map(Some).map_err(|cause| match cause.kind() {
-        ErrorKind::Selection => {
-            error!(Unsupported, "the selection cuts axis {}, along which the dataset is distributed", array.axis())
-                .remedy("redistribute it to an axis of which everything is selected, copy, and redistribute back")
-        }
+        ErrorKind::Selection => error!(Unsupported, "the selection cuts axis {}, along which the dataset is distributed", array.axis())
+            .remedy("redistribute it to an axis of which everything is selected, copy, and redistribute back"),
         _ => cause,
     })
 }

@@ -388,7 +388,10 @@ fn arrays_become_datasets() {
         assert_eq!(kind(root.create_distributed("g/x").axis(1).write(array.clone())), AlreadyExists);
         let large = DistributedArray::full(DType::I64, [7, 2], 0, &AnyArray::from(1000i64), comm.clone())?;
         let converted = kind(root.create_distributed("n/x").dtype(DType::I8).write(large));
-        assert!(matches!(converted, ErrorKind::Dtype | ErrorKind::Collective), "ranks without elements have nothing to refuse: {converted:?}");
+        assert!(
+            matches!(converted, ErrorKind::Dtype | ErrorKind::Collective),
+            "ranks without elements have nothing to refuse: {converted:?}"
+        );
         let split = comm.split(Some(0), comm.rank())?.expect("a communicator");
         assert_eq!(kind(root.create_distributed("n/x").write(DistributedArray::from_global(&whole, 0, split)?)), InvalidArgument);
         assert_eq!(root.keys()?, ["g", "shared"]);
