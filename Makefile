@@ -4,19 +4,22 @@
 # make bench   speed beside h5py, as ratios
 # make interop the heavy peers (spine), in throw-away venvs; its last result is in docs/interop.md
 #
-# Builds: memory only (no C at all) in target/memory, HDF5 (serial) in target.
+# Builds: memory only (no C at all) in target/memory, HDF5 (serial) in target, MPI with parallel HDF5 in target/mpi.
 
 SERIAL  := scripts/with-hdf5.sh serial
+PARALLEL := scripts/with-hdf5.sh openmpi
 FEATURES := --features contract
+MPI     := $(FEATURES),mpi --target-dir target/mpi
+RANKS   := --config "target.'cfg(unix)'.runner='scripts/mpirun.sh'"
 PYTHON  := $(CURDIR)/target/venv/light/bin/python
 
-.PHONY: demo test test-memory test-serial lint bench interop packages venv clean
+.PHONY: demo test test-memory test-serial test-mpi lint bench interop packages packages-mpi venv clean
 
 demo: packages
 	$(SERIAL) cargo build --bins
 	$(SERIAL) scripts/demo.sh
 
-test: packages venv test-memory test-serial
+test: packages venv test-memory test-serial test-mpi
 
 test-memory:
 	cargo test --no-default-features --features contract --target-dir target/memory --lib --tests
@@ -26,10 +29,18 @@ test-serial:
 	$(SERIAL) cargo test $(FEATURES) --doc
 	$(SERIAL) scripts/examples.sh
 
-lint: packages
+# The same suite on 1 to 4 ranks, then what happens when ranks are lost.
+test-mpi: packages-mpi
+	$(PARALLEL) cargo test $(MPI) --no-run --test mpi --test mpi_faults
+	for ranks in 1 2 3 4; do MEMH5_RANKS=$$ranks $(PARALLEL) cargo test $(MPI) --quiet $(RANKS) --test mpi || exit 1; done
+	$(PARALLEL) cargo test $(MPI) --quiet --test mpi_faults
+
+lint: packages packages-mpi
 	cargo fmt --check
 	$(SERIAL) cargo clippy $(FEATURES) --all-targets -- -D warnings
 	cargo clippy --no-default-features --target-dir target/memory -- -D warnings
+	$(PARALLEL) cargo clippy $(MPI) --all-targets -- -D warnings
+	cargo clippy --no-default-features --features mpi --target-dir target/mpi -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(SERIAL) cargo doc $(FEATURES) --no-deps
 
 bench: packages venv
@@ -41,6 +52,9 @@ interop: packages venv
 
 packages:
 	scripts/packages.sh serial
+
+packages-mpi:
+	scripts/packages.sh mpi
 
 venv:
 	scripts/venv.sh light

@@ -8,7 +8,8 @@ case "${1:-serial}" in
     *) echo "usage: $0 serial|mpi" >&2; exit 2 ;;
 esac
 # Whoever points to an HDF5 of their own needs no package.
-if [ -n "${HDF5_DIR:-}" ] && [ -d "$HDF5_DIR/include" ]; then exit 0; fi
+if [ "${1:-serial}" = serial ] && [ -n "${HDF5_DIR:-}" ] && [ -d "$HDF5_DIR/include" ]; then exit 0; fi
+if [ "${1:-serial}" = mpi ] && command -v mpicc >/dev/null 2>&1 && grep -qs "define H5_HAVE_PARALLEL 1" "${HDF5_DIR:-}"/include/H5pubconf*.h; then exit 0; fi
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "This is no Debian or Ubuntu: install the HDF5 C library (1.10 or later, with headers) and set HDF5_DIR to its prefix." >&2
     exit 0

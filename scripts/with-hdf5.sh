@@ -5,6 +5,10 @@
 set -eu
 flavour=$1
 shift
+# A serial library that HDF5_DIR names is no good for a parallel build.
+if [ "$flavour" != serial ] && [ -n "${HDF5_DIR:-}" ] && ! grep -qs "define H5_HAVE_PARALLEL 1" "$HDF5_DIR"/include/H5pubconf*.h; then
+    unset HDF5_DIR
+fi
 if [ -z "${HDF5_DIR:-}" ] && command -v dpkg >/dev/null 2>&1; then
     case "$flavour" in
         serial) package=libhdf5-dev ;;

@@ -104,6 +104,17 @@ pub trait Communicator: fmt::Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// Checks the partners of a [`Communicator::send_recv`]. A message of a rank to itself is sent and received in one call, since no other can come.
+pub(super) fn check_partners(rank: usize, size: usize, to: Option<usize>, from: Option<usize>) -> Result<()> {
+    if let Some(partner) = to.into_iter().chain(from).find(|partner| *partner >= size) {
+        bail!(InvalidArgument, "there is no rank {partner}: the communicator has {size}");
+    }
+    if (to == Some(rank)) != (from == Some(rank)) {
+        bail!(Collective, "a message of rank {rank} to itself is sent and received in one call");
+    }
+    Ok(())
+}
+
 /// The error of a rank that waited long enough for others.
 pub(super) fn late(missing: &[usize]) -> Error {
     let names = missing.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");

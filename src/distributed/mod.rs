@@ -7,6 +7,8 @@ pub mod agree;
 mod array;
 mod communicator;
 mod file;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 mod partition;
 mod reduce;
 mod self_comm;
@@ -17,6 +19,8 @@ pub use array::{Axes, Axis, DistributedArray, GlobalSlice, Operand, Positions, R
 pub use communicator::{CommRef, Communicator, Number, ReduceOp};
 pub use file::{AXIS_HINT, CollectiveLock, CollectiveLockBuilder, CommonData, DATASET_HINT, FILE_HINT, Hints};
 pub(crate) use file::{agreement_of, load, save};
+#[cfg(feature = "mpi")]
+pub use mpi::{Mpi, MpiComm};
 pub use partition::Partition;
 pub use self_comm::SelfComm;
 pub use thread_comm::ThreadComm;

@@ -272,8 +272,9 @@ fn wrong_arguments(comm: &CommRef) -> Result<()> {
     assert_eq!(kind(comm.all_reduce(&mut [0; 7], Number::F64, ReduceOp::Sum)), ErrorKind::InvalidArgument);
     assert_eq!(kind(comm.all_reduce(&mut [0; 8], Number::C64, ReduceOp::Max)), ErrorKind::Unsupported);
     assert_eq!(kind(comm.reduce(&mut [0; 8], Number::F64, ReduceOp::Sum, size)), ErrorKind::InvalidArgument);
-    if size > 1 {
-        assert_eq!(kind(comm.send_recv(Some((size, &[])), None)), ErrorKind::InvalidArgument);
-    }
+    assert_eq!(kind(comm.send_recv(Some((size, &[])), None)), ErrorKind::InvalidArgument);
+    assert_eq!(kind(comm.send_recv(None, Some((size, &mut [])))), ErrorKind::InvalidArgument);
+    assert_eq!(kind(comm.send_recv(Some((comm.rank(), &[])), None)), ErrorKind::Collective);
+    assert_eq!(kind(comm.send_recv(Some((comm.rank(), &[1])), Some((comm.rank(), &mut [])))), ErrorKind::Collective);
     comm.barrier()
 }

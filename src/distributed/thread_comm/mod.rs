@@ -4,7 +4,7 @@ mod job;
 mod run;
 mod shared;
 
-use super::communicator::{CommRef, Communicator, Number, ReduceOp};
+use super::communicator::{CommRef, Communicator, Number, ReduceOp, check_partners};
 use super::reduce;
 use crate::error::{Error, Result, bail, error};
 pub(super) use run::panic_message;
@@ -99,8 +99,12 @@ impl Communicator for ThreadComm {
     }
 
     fn send_recv(&self, send: Option<(usize, &[u8])>, recv: Option<(usize, &mut [u8])>) -> Result<()> {
-        for rank in send.iter().map(|(to, _)| *to).chain(recv.iter().map(|(from, _)| *from)) {
-            self.check_rank(rank)?;
+        check_partners(self.rank, self.size(), send.as_ref().map(|(to, _)| *to), recv.as_ref().map(|(from, _)| *from))?;
+        if let (Some((to, data)), Some((_, place))) = (send, recv.as_ref())
+            && to == self.rank
+            && data.len() != place.len()
+        {
+            bail!(Collective, "rank {to} sent {} bytes where {} were expected", data.len(), place.len());
         }
         let sent = match send {
             Some((to, bytes)) => Some((to, self.shared.post(self.rank, to, bytes.to_vec())?)),
