@@ -4,6 +4,7 @@
 //! rank. It must work for any number of ranks, from one on.
 
 pub mod agreement;
+pub mod arrays;
 pub mod collectives;
 #[cfg(feature = "hdf5")]
 pub mod files;
@@ -16,7 +17,7 @@ pub type Case = (&'static str, fn(&CommRef) -> Result<()>);
 
 /// All cases of all suites.
 pub fn all() -> Vec<Case> {
-    let cases = [collectives::CASES, agreement::CASES].concat();
+    let cases = [collectives::CASES, agreement::CASES, &arrays::cases()].concat();
     #[cfg(feature = "hdf5")]
     let cases = [&cases[..], files::CASES].concat();
     cases
