@@ -25,6 +25,17 @@ pub(super) struct Part {
     pub local: Option<Selection>,
     /// True if the result is a distributed array: the whole of the distributed axis, in order.
     pub full: bool,
+    /// The length of the distributed axis, and which of its indices are taken, one for each position of the result.
+    source: (usize, AxisSelection),
+}
+
+impl Part {
+    /// True if both have the same positions on every rank. The same answer on all ranks.
+    pub(super) fn lies_as(&self, other: &Self) -> bool {
+        let ((n, a), (m, b)) = (&self.source, &other.source);
+        let alike = n == m && a.count() == b.count() && (0..a.count()).all(|k| a.index(k) == b.index(k));
+        alike && self.shape == other.shape && self.axis == other.axis
+    }
 }
 
 /// What one rank has of a global selection.
@@ -140,8 +151,11 @@ impl DistributedArray {
             (Resolved::Axes(axes), _) => axes,
             (Resolved::Points { points, .. }, Selection::Mask(mask)) => {
                 let local = mask.slice_axis(ndarray::Axis(self.axis), Slice::from(bounds.clone())).to_owned();
-                let positions = Positions::from_list(self.points_here(&points, &bounds));
-                return Ok(Part { shape, axis: Some(0), positions, local: Some(Selection::Mask(local)), full: false });
+                let source = self.on_axis(&points);
+                let here = source.iter().enumerate().filter(|(_, at)| bounds.contains(at)).map(|(k, _)| k).collect();
+                let positions = Positions::from_list(here);
+                let source = (self.global_shape[self.axis], AxisSelection::List(source));
+                return Ok(Part { shape, axis: Some(0), positions, local: Some(Selection::Mask(local)), full: false, source });
             }
             (Resolved::Points { .. }, _) => {
                 return Err(error!(Selection, "single elements are selected by a mask of the whole shape only"));
@@ -156,15 +170,15 @@ impl DistributedArray {
             items[self.axis] = item(&here);
             Selection::Axes(items)
         });
-        Ok(Part { shape, axis, positions, local, full })
+        let source = (self.global_shape[self.axis], chosen.clone());
+        Ok(Part { shape, axis, positions, local, full, source })
     }
 
-    /// Which of the selected elements, given by their places in C order, lie in this rank's block.
-    fn points_here(&self, points: &[usize], bounds: &Range<usize>) -> Vec<usize> {
+    /// The indices on the distributed axis of elements that are given by their places in C order.
+    fn on_axis(&self, places: &[usize]) -> Vec<usize> {
         let inner: usize = self.global_shape[self.axis + 1..].iter().product();
         let length = self.global_shape[self.axis];
-        let here = |place: usize| bounds.contains(&(place / inner.max(1) % length.max(1)));
-        points.iter().enumerate().filter(|(_, place)| here(**place)).map(|(k, _)| k).collect()
+        places.iter().map(|place| place / inner.max(1) % length.max(1)).collect()
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Operand<'a> {
     Plain(Cow<'a, AnyArray>),
     /// A distributed array: its distributed axis falls on that of the other side, with the same length, on the same communicator.
     Distributed(&'a DistributedArray),
-    /// What each rank has of a selection: only for an assignment to a selection of the same positions.
+    /// What each rank has of a selection: only for an assignment to a selection of the same indices of the distributed axis.
     Slice(&'a GlobalSlice),
 }
 

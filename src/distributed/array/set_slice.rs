@@ -12,7 +12,8 @@ impl DistributedArray {
     /// Writes a selection by global indices: each rank what of it lies in its block. Local: it never communicates.
     ///
     /// The value is a number, an array that all ranks have alike, and then everything is as on a plain array, broadcasting included; or a distributed
-    /// array that falls on the selection's distributed axis; or the [`GlobalSlice`](super::GlobalSlice) of the same positions. It is converted where every
+    /// array that falls on the selection's distributed axis; or the [`GlobalSlice`](super::GlobalSlice) of
+    /// the same indices of the distributed axis. It is converted where every
     /// value is held exactly.
     ///
     /// ```
@@ -41,7 +42,7 @@ impl DistributedArray {
                 if slice.comm.id() != self.comm.id() {
                     bail!(InvalidArgument, "the selected elements are on another communicator than the array");
                 }
-                if slice.shape() != part.shape || slice.axis() != part.axis || *slice.positions() != part.positions {
+                if !slice.part.lies_as(&part) {
                     bail!(
                         Shape,
                         "a selection of shape {:?} does not lie on the ranks as that of shape {:?} does",

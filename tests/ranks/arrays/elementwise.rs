@@ -52,7 +52,7 @@ fn broadcasting(comm: &CommRef) -> Result<()> {
         let sum = a.zip_local(&plain, add)?;
         let right = ndarray::ArrayD::from_shape_fn(sum.global_shape(), |i| {
             let at = |array: &AnyArray| {
-                let lead = i.slice().len() - array.ndim();
+                let lead = sum.ndim() - array.ndim();
                 let index: Vec<usize> = array.shape().iter().enumerate().map(|(k, n)| if *n == 1 { 0 } else { i[lead + k] }).collect();
                 array.view::<i64>().unwrap()[&index[..]]
             };
