@@ -31,7 +31,8 @@ fn shapes_follow_the_rule(comm: &CommRef) -> Result<()> {
 }
 
 fn filled_arrays(comm: &CommRef) -> Result<()> {
-    for dtype in [DType::Bool, DType::I8, DType::U64, DType::F16, DType::F32, DType::C128, DType::F64.with_order(memh5::dtype::Order::Big)] {
+    for dtype in [DType::Bool, DType::I8, DType::U64, DType::F16, DType::F32, DType::C128, DType::F64.with_order(memh5::dtype::Order::Big)]
+    {
         let zeros = DistributedArray::zeros(dtype.clone(), [5, 3], 0, comm.clone())?;
         let ones = DistributedArray::ones(dtype.clone(), [5, 3], 0, comm.clone())?;
         assert_eq!(ones.dtype(), &dtype);
@@ -106,8 +107,10 @@ fn wrap_refuses_alike(comm: &CommRef) -> Result<()> {
         }
     }
     // A mistake of all is what it is on one rank.
-    let kinds = [(DistributedArray::wrap(good()?, 2, comm.clone()), ErrorKind::InvalidArgument),
-        (DistributedArray::wrap(AnyArray::zeros(DType::STR, [2])?, 0, comm.clone()), ErrorKind::Unsupported)];
+    let kinds = [
+        (DistributedArray::wrap(good()?, 2, comm.clone()), ErrorKind::InvalidArgument),
+        (DistributedArray::wrap(AnyArray::zeros(DType::STR, [2])?, 0, comm.clone()), ErrorKind::Unsupported),
+    ];
     for (result, kind) in kinds {
         assert_eq!(result.unwrap_err().kind(), kind);
     }

@@ -29,7 +29,12 @@ fn all_pairs_of_axes(comm: &CommRef) -> Result<()> {
 
 fn all_types(comm: &CommRef) -> Result<()> {
     let colour = DType::enumeration(DType::U8, [("RED", 0), ("BLUE", 7)])?;
-    let row = DType::compound_aligned([("n", DType::I8), ("x", DType::F64), ("tag", DType::fixed_ascii(3)), ("v", DType::array(DType::U16, [3]))])?;
+    let row = DType::compound_aligned([
+        ("n", DType::I8),
+        ("x", DType::F64),
+        ("tag", DType::fixed_ascii(3)),
+        ("v", DType::array(DType::U16, [3])),
+    ])?;
     for dtype in [
         DType::Bool,
         DType::I8,

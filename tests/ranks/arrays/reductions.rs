@@ -22,12 +22,10 @@ const OPS: [Reduction; 7] =
 
 /// The reduction of a plain array of integers, element by element.
 fn plain(whole: &ArrayD<i64>, op: Reduction, marks: &[bool], keep: bool) -> AnyArray {
-    let shape: Vec<usize> =
-        whole.shape().iter().zip(marks).filter(|(_, m)| keep || !**m).map(|(n, m)| if *m { 1 } else { *n }).collect();
+    let shape: Vec<usize> = whole.shape().iter().zip(marks).filter(|(_, m)| keep || !**m).map(|(n, m)| if *m { 1 } else { *n }).collect();
     let mut groups: ArrayD<Vec<i64>> = ArrayD::from_elem(shape, Vec::new());
     for (index, x) in whole.indexed_iter() {
-        let to: Vec<usize> =
-            marks.iter().enumerate().filter(|(_, m)| keep || !**m).map(|(k, m)| if *m { 0 } else { index[k] }).collect();
+        let to: Vec<usize> = marks.iter().enumerate().filter(|(_, m)| keep || !**m).map(|(k, m)| if *m { 0 } else { index[k] }).collect();
         groups[&to[..]].push(*x);
     }
     match op {

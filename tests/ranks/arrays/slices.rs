@@ -44,8 +44,35 @@ fn known_slices(comm: &CommRef) -> Result<()> {
     for axis in 0..3 {
         let a = spread(&whole, axis, comm)?;
         for text in [
-            "::3", "1::2", "::-1", "-1", "0", "6::-2", "5:1:-3", "-3:", "2:5", "0:7", "0:100", "5:5", "5:2", "[6,0,0,3]", "[]", "[-1,-7]", "...",
-            "...,1", "-2,...", "...,::-1", ":,1:,0", "::2,::-1,[1,0,1]", "3,2,1", "[0,1,2,3,4,5,6]", "", ":,:,:", "0,[2,0]", "::7", "3:4",
+            "::3",
+            "1::2",
+            "::-1",
+            "-1",
+            "0",
+            "6::-2",
+            "5:1:-3",
+            "-3:",
+            "2:5",
+            "0:7",
+            "0:100",
+            "5:5",
+            "5:2",
+            "[6,0,0,3]",
+            "[]",
+            "[-1,-7]",
+            "...",
+            "...,1",
+            "-2,...",
+            "...,::-1",
+            ":,1:,0",
+            "::2,::-1,[1,0,1]",
+            "3,2,1",
+            "[0,1,2,3,4,5,6]",
+            "",
+            ":,:,:",
+            "0,[2,0]",
+            "::7",
+            "3:4",
         ] {
             compare(&a, &whole, &text.parse()?)?;
         }
@@ -164,7 +191,9 @@ fn random_writes(comm: &CommRef) -> Result<()> {
 fn full_slices_stay_distributed(comm: &CommRef) -> Result<()> {
     let whole = counted(&[4, 9, 5]);
     let a = spread(&whole, 1, comm)?;
-    for (text, axis) in [("0", 0), (":,0:9,2", 1), ("::2,:,[4,0]", 1), (":,[0,1,2,3,4,5,6,7,8]", 1), ("1,...,1", 0), ("...", 1), ("3,0:100", 0)] {
+    for (text, axis) in
+        [("0", 0), (":,0:9,2", 1), ("::2,:,[4,0]", 1), (":,[0,1,2,3,4,5,6,7,8]", 1), ("1,...,1", 0), ("...", 1), ("3,0:100", 0)]
+    {
         let selection: Selection = text.parse()?;
         let part = a.global_slice(&selection)?.into_distributed()?;
         assert_eq!((part.axis(), part.global_shape()), (axis, whole.select(&selection)?.shape()), "{text}");
@@ -186,7 +215,8 @@ fn slices_write_slices(comm: &CommRef) -> Result<()> {
     a.set_global_slice((.., 3), &column)?;
     right.assign((.., 3), &whole.select((.., 0))?)?;
     // A distributed array under axes that repeat it.
-    let weights = DistributedArray::from_global(&AnyArray::from(ndarray::Array2::from_shape_fn((9, 1), |(i, _)| i as i64)), 0, comm.clone())?;
+    let weights =
+        DistributedArray::from_global(&AnyArray::from(ndarray::Array2::from_shape_fn((9, 1), |(i, _)| i as i64)), 0, comm.clone())?;
     a.set_global_slice((.., 1..3), &weights)?;
     for k in 1..3 {
         right.assign((.., k), &AnyArray::from((0..9i64).collect::<Vec<_>>()))?;
