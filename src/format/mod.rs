@@ -3,6 +3,8 @@
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
 pub mod npy;
+#[cfg(feature = "zarr")]
+pub mod zarr;
 
 use crate::error::{Error, Result, error};
 use crate::tree::{GroupRef, GroupSpec, Location, Mode, Node};
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// A format: recognises, opens and creates a root group at a path.
 pub trait Format: Send + Sync + std::fmt::Debug {
-    /// Its name: "hdf5".
+    /// Its name: "hdf5", "zarr".
     fn name(&self) -> &'static str;
 
     /// The endings of file names that it claims, with the dot, longest first.
@@ -60,10 +62,13 @@ pub trait Format: Send + Sync + std::fmt::Debug {
 
 /// The formats of this build.
 pub fn formats() -> &'static [&'static dyn Format] {
-    &[
+    static ALL: &[&dyn Format] = &[
         #[cfg(feature = "hdf5")]
         &hdf5::Hdf5Format,
-    ]
+        #[cfg(feature = "zarr")]
+        &zarr::ZARR,
+    ];
+    ALL
 }
 
 /// The format of that name.

@@ -7,7 +7,7 @@ use super::dataset::DatasetRef;
 use super::link::{Link, NewLink};
 use super::reference::ObjectRef;
 use super::resolve;
-use super::spec::{DatasetSpec, GroupSpec, Location};
+use super::spec::{DatasetSpec, Feature, GroupSpec, Location};
 use crate::array::AnyArray;
 use crate::dtype::{DType, can_cast};
 use crate::error::{Context, Error, ErrorKind, Result, bail, error};
@@ -208,6 +208,12 @@ pub trait Group: Object {
     /// How many names.
     fn child_count(&self) -> Result<usize> {
         Ok(self.child_names()?.len())
+    }
+
+    /// Why the backend cannot hold something; `None` if it can. What it lacks it refuses with the kind `Unsupported`; a deep copy leaves it out, and
+    /// says so in its report.
+    fn lacks(&self, _feature: &Feature<'_>) -> Option<String> {
+        None
     }
 
     /// Refuses to make or open an object, for typed containers with a policy on names. The path is put together only when asked for.

@@ -34,5 +34,5 @@ pub use group::{Datatype, DatatypeRef, Group, GroupExt, GroupRef, Node, Object, 
 pub use link::{Link, NewLink};
 pub use print::{PrintOptions, layout_text, print_tree, print_tree_with, shape_text, short_value, visible};
 pub use reference::{ObjectRef, ReferenceTarget, Region, RegionKind, RegionRef};
-pub use spec::{BitshuffleCompressor, DatasetSpec, Fill, Filter, GroupSpec, Layout, Location, Mode};
+pub use spec::{BitshuffleCompressor, DatasetSpec, Feature, Fill, Filter, GroupSpec, Layout, Location, Mode};
 pub use verify::{Damage, VerifyReport, verify, verify_with};

@@ -201,6 +201,26 @@ impl Filter {
     }
 }
 
+/// Something that a backend may be unable to hold: see [`Group::lacks`](super::Group::lacks).
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Feature<'a> {
+    /// Several names of one object.
+    HardLinks,
+    /// Paths that are looked up at each use.
+    SoftLinks,
+    /// Paths in other files.
+    ExternalLinks,
+    /// Types with a name.
+    CommittedTypes,
+    /// Datasets with a type and no elements.
+    NullDatasets,
+    /// Elements of this type.
+    Dtype(&'a DType),
+    /// This filter.
+    Filter(&'a Filter),
+}
+
 /// What unwritten elements are.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
