@@ -58,7 +58,10 @@ fn memory_of_several_ranks() {
 
 /// Runs the contract on the backend of that name.
 fn other(name: &str) {
-    let all = backends::others();
+    #[allow(unused_mut)]
+    let mut all = backends::others();
+    #[cfg(feature = "zarr")]
+    all.extend(backends::zarr::all());
     let Some(backend) = all.iter().find(|b| b.name() == name) else { panic!("no backend '{name}'") };
     hold_to(&**backend);
 }
@@ -90,4 +93,28 @@ fn mem_disk_over_hdf5() {
 #[cfg(feature = "hdf5")]
 fn saved_and_loaded() {
     other("memory, saved and loaded");
+}
+
+#[test]
+#[cfg(feature = "zarr")]
+fn zarr_3() {
+    other("Zarr 3");
+}
+
+#[test]
+#[cfg(feature = "zarr")]
+fn zarr_2() {
+    other("Zarr 2");
+}
+
+#[test]
+#[cfg(feature = "zarr")]
+fn zarr_3_with_shards_and_checksums() {
+    other("Zarr 3 with shards and checksums");
+}
+
+#[test]
+#[cfg(feature = "zarr")]
+fn mem_disk_over_zarr() {
+    other("MemDiskGroup over Zarr");
 }

@@ -12,9 +12,13 @@ promises! { "attributes";
         let root = backend.fresh()?;
         root.create_group("g")?;
         root.create_dataset("d").write(1)?;
-        root.commit_datatype("t", &DType::F64)?;
+        let mut names = vec!["/", "g", "d"];
+        if backend.capabilities().committed_types {
+            root.commit_datatype("t", &DType::F64)?;
+            names.push("t");
+        }
         let mut faults = Faults::default();
-        for name in ["/", "g", "d", "t"] {
+        for name in names {
             faults.case(name, || {
                 let node = root.get(name)?;
                 let a = node.attrs();

@@ -1,12 +1,12 @@
 //! What a dataset keeps: layout, chunks, filters; and how it is replaced.
 
-use super::check::{Faults, ensure, needs, same};
+use super::check::{Faults, ensure, needs, refused, same};
 use super::dtypes::same_array;
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::ErrorKind;
 use crate::prelude::*;
-use crate::tree::{BitshuffleCompressor, Filter, Layout};
+use crate::tree::{BitshuffleCompressor, Feature, Filter, Layout};
 
 /// Pipelines of all filters, each with a type that it can take.
 pub(super) fn pipelines() -> Vec<(DType, Vec<Filter>)> {
@@ -62,6 +62,10 @@ promises! { "datasets";
         let mut faults = Faults::default();
         for (at, (dtype, filters)) in pipelines().into_iter().enumerate() {
             faults.case(format!("{dtype} {filters:?}"), || {
+                if filters.iter().any(|f| root.lacks(&Feature::Filter(f)).is_some()) {
+                    let made = root.create_dataset("lacking").shape([50, 9]).dtype(dtype.clone()).filters(filters.clone()).create();
+                    return refused(made, ErrorKind::Unsupported, "a filter that the backend lacks");
+                }
                 let mut data = super::sample(&dtype, &[50, 9], at as u64, &super::Targets::default())?;
                 let name = format!("d{at}");
                 root.create_dataset(&name).chunks([16, 4]).filters(filters.clone()).write(&data)?;

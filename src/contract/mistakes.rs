@@ -6,18 +6,23 @@ use crate::dtype::{Cast, CompoundType, DType, Field};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prelude::*;
 use crate::selection::Selection;
-use crate::tree::{BitshuffleCompressor, Filter, GroupRef, Layout};
+use super::Capabilities;
+use crate::tree::{BitshuffleCompressor, Feature, Filter, GroupRef, Layout};
 
-fn plant(root: &GroupRef) -> Result<()> {
+fn plant(root: &GroupRef, has: &Capabilities) -> Result<()> {
     root.create_dataset("g/d").write(ndarray::Array2::<i32>::from_shape_fn((4, 3), |(i, j)| (3 * i + j) as i32))?;
     root.create_dataset("f").write(vec![0.0, 1.5, 2.0, 3.0, 4.0])?;
     root.create_dataset("s").write(7i64)?;
-    root.create_dataset("null").dtype(DType::F64).null().create()?;
+    if has.null_datasets {
+        root.create_dataset("null").dtype(DType::F64).null().create()?;
+    }
     root.create_dataset("r").shape([2, 3]).maxshape([None, Some(3)]).dtype(DType::I32).create()?;
     root.create_dataset("u8").write(vec![1u8, 2])?;
     root.create_dataset("text").write(["a", "b"])?;
     root.create_dataset("fixed").dtype(DType::fixed_ascii(3)).write(["abc", "de"])?;
-    root.commit_datatype("t", &DType::F64)?;
+    if has.committed_types {
+        root.commit_datatype("t", &DType::F64)?;
+    }
     root.attrs().set("n", 1)?;
     root.attrs().set("v", vec![1.0, 2.0])?;
     Ok(())
@@ -36,6 +41,13 @@ fn picture(root: &GroupRef) -> Result<String> {
     })?;
     Ok(out)
 }
+
+/// The calls about a null dataset that is there.
+const OF_NULL: &[&str] = &["null as numbers", "a part of null", "the shape of null", "to null", "a resize of null"];
+
+/// The calls about a committed type that is there.
+const OF_TYPES: &[&str] =
+    &["a type", "get below a type", "a type as group", "a dataset over a type", "a group in a type"];
 
 type Call = (&'static str, ErrorKind, fn(&GroupRef) -> Result<()>);
 
@@ -252,10 +264,14 @@ fn trees() -> Vec<Call> {
 
 fn check_all(backend: &dyn super::Backend, calls: Vec<Call>) -> super::Check {
     let root = backend.fresh()?;
-    plant(&root)?;
+    let has = backend.capabilities();
+    plant(&root, &has)?;
     let before = picture(&root)?;
     let mut faults = Faults::default();
     for (name, kind, call) in calls {
+        if (!has.null_datasets && OF_NULL.contains(&name)) || (!has.committed_types && OF_TYPES.contains(&name)) {
+            continue;
+        }
         faults.case(name, || {
             refused(call(&root), kind, "the call")?;
             match call(&root) {
@@ -289,6 +305,33 @@ promises! { "mistakes";
 
     /// Wrong calls on the tree and on attributes are refused, each with its kind of error, and change nothing.
     fn trees_and_attributes(backend) { check_all(backend, trees()) }
+
+    /// What a backend cannot hold is refused, always with the one kind of error, and its group says so beforehand.
+    fn what_is_lacking(backend) {
+        let (root, has) = (backend.fresh()?, backend.capabilities());
+        let d = root.create_dataset("d").write(1)?;
+        let mut faults = Faults::default();
+        let mut lacking = |holds: bool, feature: Feature<'_>, call: &dyn Fn() -> Result<()>| {
+            faults.case(format!("{feature:?}"), || {
+                same(root.lacks(&feature).is_none(), holds, "what the group says")?;
+                if holds { Ok(()) } else { refused(call(), ErrorKind::Unsupported, "the call") }
+            });
+        };
+        let long = "n".repeat(256);
+        let compound = DType::compound([("n", DType::I32), ("r", DType::ObjectRef)])?;
+        lacking(has.hard_links, Feature::HardLinks, &|| root.link_hard("d", "x"));
+        lacking(has.soft_links, Feature::SoftLinks, &|| root.link_soft("/d", "x"));
+        lacking(has.external_links, Feature::ExternalLinks, &|| root.link_external("f.h5", "/d", "x"));
+        lacking(has.committed_types, Feature::CommittedTypes, &|| done(root.commit_datatype("x", &DType::F64)));
+        lacking(has.null_datasets, Feature::NullDatasets, &|| done(root.create_dataset("x").null().create()));
+        lacking(has.references, Feature::Dtype(&DType::ObjectRef), &|| done(d.reference()));
+        lacking(has.references, Feature::Dtype(&compound), &|| done(root.create_dataset("x").dtype(compound.clone()).shape([2]).create()));
+        lacking(has.references, Feature::Dtype(&DType::RegionRef), &|| root.attrs().set("x", AnyArray::zeros(DType::RegionRef, [2])?));
+        lacking(has.long_names, Feature::Name(&long), &|| done(root.create_group(&long)));
+        lacking(true, Feature::Name("d"), &|| Ok(()));
+        faults.finish()?;
+        same((root.keys()?, root.attrs().len()?), (vec!["d".to_owned()], 0), "nothing was made")
+    }
 
     /// Types that contradict themselves cannot be made.
     fn types(_backend) {

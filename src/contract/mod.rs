@@ -56,10 +56,16 @@ pub struct Capabilities {
     pub references: bool,
     /// Groups and datasets that keep the order in which names were made.
     pub track_order: bool,
-    /// Filters are applied (or their specs kept), as HDF5 has them.
+    /// Filters are applied (or their specs kept). Those that the backend [lacks](crate::tree::Group::lacks) are refused.
     pub filters: bool,
     /// Threads may make objects at once. (Ranks that share a tree make such calls in one order.)
     pub threads_make: bool,
+    /// Types with a name.
+    pub committed_types: bool,
+    /// Datasets with a type and no elements. (Null attributes every backend has.)
+    pub null_datasets: bool,
+    /// Names of more than 255 bytes.
+    pub long_names: bool,
 }
 
 impl Capabilities {
@@ -75,6 +81,9 @@ impl Capabilities {
         track_order: true,
         filters: true,
         threads_make: true,
+        committed_types: true,
+        null_datasets: true,
+        long_names: true,
     };
 
     /// Everything but what needs a file.

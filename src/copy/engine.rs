@@ -13,7 +13,7 @@ use crate::path;
 use crate::selection::Selection;
 use crate::tree::collective::together;
 use crate::tree::{
-    Attributes, CollectiveCall, DatasetExt, DatasetRef, DatasetSpec, Fill, Group, GroupExt, GroupRef, Link, NewLink, Node, ObjectId,
+    Attributes, CollectiveCall, DatasetExt, DatasetRef, DatasetSpec, Feature, Fill, Group, GroupExt, GroupRef, Link, NewLink, Node, ObjectId,
     ObjectRef, resolve,
 };
 use std::collections::{HashMap, HashSet};
@@ -276,6 +276,10 @@ impl<'a> Engine<'_, 'a> {
             return Ok(None);
         };
         let id = node.object().id()?;
+        if let Some(why) = self.lacking(to, &node, name, &id)? {
+            self.report.lose(full, why);
+            return Ok(None);
+        }
         if let Some(first) = self.seen.get(&id) {
             let copy = self.open(&self.to, first)?;
             to.new_link(name, NewLink::Hard(&copy))?;
@@ -310,11 +314,40 @@ impl<'a> Engine<'_, 'a> {
         Ok(None)
     }
 
+    /// Why the destination cannot hold an object, or one more name of it.
+    fn lacking(&self, to: &GroupRef, node: &Node, name: &str, id: &ObjectId) -> Result<Option<String>> {
+        let lacks = |feature: &Feature<'_>| to.lacks(feature);
+        if let Some(why) = lacks(&Feature::Name(name)) {
+            return Ok(Some(format!("{why}; it is not copied")));
+        }
+        if let Some(first) = self.seen.get(id) {
+            return Ok(lacks(&Feature::HardLinks).map(|why| format!("{why}; it is one more name of '{first}', which is copied")));
+        }
+        Ok(match node {
+            Node::Group(_) => None,
+            Node::Datatype(_) => lacks(&Feature::CommittedTypes),
+            Node::Dataset(dataset) => match dataset.extent()? {
+                None => lacks(&Feature::NullDatasets),
+                Some(_) => lacks(&Feature::Dtype(&dataset.dtype()?)),
+            },
+        }
+        .map(|why| format!("{why}; it is not copied")))
+    }
+
     fn link(&mut self, from: &GroupRef, to: &GroupRef, name: &str, full: &str) -> Result<()> {
         match from.child_link(name)? {
             Some(Link::Soft { target }) => {
+                if let Some(why) = to.lacks(&Feature::SoftLinks) {
+                    self.report.lose(full, format!("{why}; it leads to '{target}'"));
+                    return Ok(());
+                }
                 let target = self.repoint_soft(target, full);
                 to.new_link(name, NewLink::Soft(&target))?;
+            }
+            Some(Link::External { file, target }) if to.lacks(&Feature::ExternalLinks).is_some() => {
+                let why = to.lacks(&Feature::ExternalLinks).unwrap_or_default();
+                self.report.lose(full, format!("{why}; it leads to '{target}' in the file '{file}'"));
+                return Ok(());
             }
             Some(Link::External { file, target }) => to.new_link(name, NewLink::External { file: &file, target: &target })?,
             Some(Link::Hard) => bail!(Corrupt, "the link '{name}' leads to nothing"),
@@ -358,6 +391,10 @@ impl<'a> Engine<'_, 'a> {
         for (at, name) in from.attr_names()?.iter().enumerate().skip(first) {
             let copy = |this: &mut Self| -> Result<bool> {
                 let Some(value) = from.attr_read(name)? else { return Ok(true) };
+                if let Some(why) = this.to.lacks(&Feature::Dtype(value.dtype())) {
+                    this.report.lose(&format!("{path}@{name}"), why);
+                    return Ok(true);
+                }
                 if value.dtype().has_references() && !with_references {
                     // This one and those behind it come last, so that their order stays.
                     this.deferred.push(Deferred::Attributes { path: path.to_owned(), from: at });
@@ -403,6 +440,11 @@ impl<'a> Engine<'_, 'a> {
             let list = |s: &DatasetSpec| s.filters.iter().map(|f| f.name()).collect::<Vec<_>>().join("+");
             let what = format!("layout {:?} to {:?}, filters '{}' to '{}'", before.layout, spec.layout, list(&before), list(&spec));
             self.report.convert(full, what);
+        }
+        if spec.filters == before.filters {
+            for note in adapt::known_filters(&mut spec, &**to) {
+                self.report.lose(full, note);
+            }
         }
         let selection = selection.unwrap_or(Selection::All);
         let conversion = self.options.dataset_strings;

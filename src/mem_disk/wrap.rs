@@ -10,8 +10,8 @@ use crate::error::{Result, error};
 use crate::path;
 use crate::selection::Selection;
 use crate::tree::{
-    Attributes, Collective, Dataset, DatasetRef, DatasetSpec, Datatype, DatatypeRef, Group, GroupRef, GroupSpec, Link, Location, NewLink,
-    Node, Object, ObjectId, ObjectRef, resolve,
+    Attributes, Collective, Dataset, DatasetRef, DatasetSpec, Datatype, DatatypeRef, Feature, Group, GroupRef, GroupSpec, Link, Location,
+    NewLink, Node, Object, ObjectId, ObjectRef, resolve,
 };
 use std::any::Any;
 use std::fmt;
@@ -267,6 +267,10 @@ impl Group for MemDiskGroup {
 
     fn child_count(&self) -> Result<usize> {
         if self.shared.policy.is_none() { self.inner.child_count() } else { Ok(self.child_names()?.len()) }
+    }
+
+    fn lacks(&self, feature: &Feature<'_>) -> Option<String> {
+        self.inner.lacks(feature)
     }
 
     fn check_allowed(&self, path: &dyn Fn() -> String, dataset: bool) -> Result<()> {

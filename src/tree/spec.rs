@@ -219,6 +219,8 @@ pub enum Feature<'a> {
     Dtype(&'a DType),
     /// This filter.
     Filter(&'a Filter),
+    /// An object of this name.
+    Name(&'a str),
 }
 
 /// What unwritten elements are.

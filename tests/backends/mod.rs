@@ -130,3 +130,95 @@ mod stored {
         }
     }
 }
+
+/// Those that cannot hold everything, for the contract only: programs that run in lock step use everything.
+#[cfg(feature = "zarr")]
+#[allow(dead_code)] // not every program that has this module uses them
+pub mod zarr {
+    use super::*;
+    use memh5::format::Format;
+    use memh5::format::zarr::{ZarrFormat, ZarrOptions, ZarrVersion};
+    use memh5::tree::{GroupRef, Mode};
+    use memh5::{Error, ErrorKind, Result};
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// What Zarr can hold.
+    pub const HAS: Capabilities = {
+        let mut has = Capabilities::ALL;
+        has.hard_links = false;
+        has.soft_links = false;
+        has.external_links = false;
+        has.references = false;
+        has.committed_types = false;
+        has.null_datasets = false;
+        has.long_names = false;
+        has
+    };
+
+    pub fn all() -> Vec<Box<dyn Backend>> {
+        let format = |options: ZarrOptions| ZarrFormat::with(options);
+        let v3 = ZarrOptions::default;
+        let stores = |name, format| Box::new(Stores { name, format, dir: fresh_dir(), next: AtomicUsize::new(0) }) as Box<dyn Backend>;
+        vec![
+            stores("Zarr 3", format(v3())),
+            stores("Zarr 2", format(v3().version(ZarrVersion::V2))),
+            stores("Zarr 3 with shards and checksums", format(v3().shard_bytes(4096).crc32c(true))),
+            Box::new(OnDisk(fresh_dir(), AtomicUsize::new(0))),
+        ]
+    }
+
+    fn fresh_dir() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a directory")
+    }
+
+    fn file_of(root: &GroupRef) -> Result<PathBuf> {
+        root.location().file.ok_or_else(|| Error::new(ErrorKind::NotFound, "the tree tells no file"))
+    }
+
+    struct Stores {
+        name: &'static str,
+        format: ZarrFormat,
+        dir: tempfile::TempDir,
+        next: AtomicUsize,
+    }
+
+    impl Backend for Stores {
+        fn name(&self) -> String {
+            self.name.into()
+        }
+        fn fresh(&self) -> Result<GroupRef> {
+            let name = format!("{}.zarr", self.next.fetch_add(1, Ordering::Relaxed));
+            self.format.open(&self.dir.path().join(name), Mode::CreateNew)
+        }
+        fn reopen(&self, root: GroupRef, mode: Mode) -> Result<GroupRef> {
+            let file = file_of(&root)?;
+            root.close_tree()?;
+            drop(root);
+            self.format.open(&file, mode)
+        }
+        fn capabilities(&self) -> Capabilities {
+            HAS
+        }
+    }
+
+    struct OnDisk(tempfile::TempDir, AtomicUsize);
+
+    impl Backend for OnDisk {
+        fn name(&self) -> String {
+            "MemDiskGroup over Zarr".into()
+        }
+        fn fresh(&self) -> Result<GroupRef> {
+            let name = format!("{}.zarr", self.1.fetch_add(1, Ordering::Relaxed));
+            Ok(MemDiskGroup::create(self.0.path().join(name))?.to_ref())
+        }
+        fn reopen(&self, root: GroupRef, mode: Mode) -> Result<GroupRef> {
+            let file = file_of(&root)?;
+            root.close_tree()?;
+            Ok(MemDiskGroup::open(file, mode)?.to_ref())
+        }
+        fn capabilities(&self) -> Capabilities {
+            HAS
+        }
+    }
+}

@@ -112,21 +112,6 @@ fn to_filter(codec: &Value) -> Option<Filter> {
     })
 }
 
-/// What stands for Blosc where that is not there.
-pub(crate) fn without_blosc(filter: &Filter) -> Option<Vec<Filter>> {
-    let Filter::Other { id: BLOSC, values, .. } = filter else { return None };
-    let value = |k: usize| values.get(k).copied().unwrap_or_default();
-    let level = value(4).clamp(1, 9) as u8;
-    let shuffle = (value(5) != 0).then_some(Filter::Shuffle);
-    let last = match COMPRESSORS.get(value(6) as usize) {
-        Some(&"zstd") => Filter::Zstd(i32::from(level)),
-        Some(&"zlib") => Filter::Gzip(level),
-        _ if shuffle.is_some() => return Some(vec![Filter::Bitshuffle { block_size: 0, compressor: BitshuffleCompressor::Lz4 }]),
-        _ => Filter::Lzf,
-    };
-    Some(shuffle.into_iter().chain([last]).collect())
-}
-
 /// Codecs of Zarr v2, as version 3 names them, for the library.
 pub(super) fn v2_to_v3(codec: &Value, size: usize) -> Result<Value> {
     let Some(id) = codec.get("id").and_then(Value::as_str) else {

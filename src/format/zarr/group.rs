@@ -226,5 +226,6 @@ fn lacks(feature: &Feature<'_>) -> Option<String> {
         Feature::Dtype(dtype) if dtype.has_references() => Some(format!("Zarr cannot hold references, and the type {dtype} has some")),
         Feature::Dtype(_) => None,
         Feature::Filter(filter) => codecs::lacks(filter),
+        Feature::Name(name) => names::check(name).err().map(|e| e.message().to_owned()),
     }
 }

@@ -50,7 +50,6 @@ mod version;
 mod write;
 mod zip;
 
-pub(crate) use codecs::without_blosc;
 pub use dataset::ZarrDataset;
 pub use group::ZarrGroup;
 pub use version::{ZarrOptions, ZarrVersion};

@@ -249,13 +249,14 @@ impl Tree {
         let held = self.objects.lock().is_held(&trash);
         if !held {
             self.store.directory()?.remove(&trash)?;
-            self.objects.lock().forget(&trash);
+            let mut objects = self.objects.lock();
+            objects.forget(&trash);
             self.empty_trash()?;
         }
         Ok(())
     }
 
-    /// Removes the directory of deleted objects if there is none in it.
+    /// Removes the directory of deleted objects if there is none in it. Called under the lock of the objects: nothing is moved there meanwhile.
     fn empty_trash(&self) -> Result<()> {
         let directory = self.store.directory()?;
         if directory.exists(TRASH)? && directory.list(TRASH)?.is_empty() {
@@ -302,6 +303,7 @@ impl Tree {
                 directory.remove(&join(TRASH, &name))?;
             }
         }
+        let _objects = self.objects.lock();
         self.empty_trash()
     }
 
