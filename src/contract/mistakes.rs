@@ -1,12 +1,12 @@
 //! Wrong calls: each has its kind of error, the same on every backend, and changes nothing.
 
+use super::Capabilities;
 use super::check::{Faults, ensure, refused, same};
 use crate::array::AnyArray;
 use crate::dtype::{Cast, CompoundType, DType, Field};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prelude::*;
 use crate::selection::Selection;
-use super::Capabilities;
 use crate::tree::{BitshuffleCompressor, Feature, Filter, GroupRef, Layout};
 
 fn plant(root: &GroupRef, has: &Capabilities) -> Result<()> {
@@ -46,8 +46,7 @@ fn picture(root: &GroupRef) -> Result<String> {
 const OF_NULL: &[&str] = &["null as numbers", "a part of null", "the shape of null", "to null", "a resize of null"];
 
 /// The calls about a committed type that is there.
-const OF_TYPES: &[&str] =
-    &["a type", "get below a type", "a type as group", "a dataset over a type", "a group in a type"];
+const OF_TYPES: &[&str] = &["a type", "get below a type", "a type as group", "a dataset over a type", "a group in a type"];
 
 type Call = (&'static str, ErrorKind, fn(&GroupRef) -> Result<()>);
 

@@ -13,8 +13,8 @@ use crate::path;
 use crate::selection::Selection;
 use crate::tree::collective::together;
 use crate::tree::{
-    Attributes, CollectiveCall, DatasetExt, DatasetRef, DatasetSpec, Feature, Fill, Group, GroupExt, GroupRef, Link, NewLink, Node, ObjectId,
-    ObjectRef, resolve,
+    Attributes, CollectiveCall, DatasetExt, DatasetRef, DatasetSpec, Feature, Fill, Group, GroupExt, GroupRef, Link, NewLink, Node,
+    ObjectId, ObjectRef, resolve,
 };
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;

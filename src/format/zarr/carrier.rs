@@ -228,7 +228,9 @@ fn plain_v3(value: &Value, order: Order, depth: usize) -> Result<Known> {
                 let (Some(label), Some(kind)) = (label, kind) else { bail!(Corrupt, "the data type '{name}' has a field without a name") };
                 match plain_v3(kind, order, depth + 1)? {
                     Known::Type(dtype) => parts.push((label, dtype)),
-                    Known::Wide(_) => bail!(Unsupported, "the field '{label}' is Unicode of fixed length, which is not read within a structure"),
+                    Known::Wide(_) => {
+                        bail!(Unsupported, "the field '{label}' is Unicode of fixed length, which is not read within a structure")
+                    }
                 }
             }
             Some(Known::Type(DType::compound(parts).map_err(|e| error!(Corrupt, "the data type '{name}' is not valid").because(e))?))
@@ -355,4 +357,3 @@ fn time(name: &str) -> Option<(char, Value, Order)> {
     let unit = inner.get(digits..)?;
     Some((kind, json!({ "name": v3, "configuration": { "unit": unit, "scale_factor": scale } }), order))
 }
-

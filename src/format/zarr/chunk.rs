@@ -24,7 +24,9 @@ fn options() -> CodecOptions {
 
 fn damaged(key: &str, e: CodecError) -> Error {
     match e {
-        CodecError::IOError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Corrupt, format!("the chunk '{key}' is damaged")).because(e),
+        CodecError::IOError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Error::new(ErrorKind::Corrupt, format!("the chunk '{key}' is damaged")).because(e)
+        }
         other => Error::new(ErrorKind::Corrupt, format!("the chunk '{key}' is damaged")).because(other),
     }
 }
@@ -44,10 +46,8 @@ pub(super) fn decode(plan: &Plan, key: &str, bytes: Vec<u8>) -> Result<Elements>
         }
         return Ok(Elements::Fixed(bytes));
     }
-    let decoded = plan
-        .codecs
-        .decode(Cow::Owned(bytes), &plan.shape, &plan.data_type, &plan.fill_value, &options())
-        .map_err(|e| damaged(key, e))?;
+    let decoded =
+        plan.codecs.decode(Cow::Owned(bytes), &plan.shape, &plan.data_type, &plan.fill_value, &options()).map_err(|e| damaged(key, e))?;
     match decoded {
         ArrayBytes::Fixed(bytes) => {
             if bytes.len() != count.saturating_mul(plan.held.pack.packed) {

@@ -38,7 +38,8 @@ fn codec(filter: &Filter, size: usize, version: ZarrVersion) -> Result<Value> {
     let blosc = |cname: &str, clevel: u32, shuffle: u32, block: u32| {
         if v3 {
             let shuffle = ["noshuffle", "shuffle", "bitshuffle"].get(shuffle as usize).copied().unwrap_or("noshuffle");
-            let configuration = json!({ "cname": cname, "clevel": clevel, "shuffle": shuffle, "typesize": size.clamp(1, 255), "blocksize": block });
+            let configuration =
+                json!({ "cname": cname, "clevel": clevel, "shuffle": shuffle, "typesize": size.clamp(1, 255), "blocksize": block });
             make("blosc", "blosc", configuration)
         } else {
             make("blosc", "blosc", json!({ "cname": cname, "clevel": clevel, "shuffle": shuffle, "blocksize": block }))
@@ -51,13 +52,17 @@ fn codec(filter: &Filter, size: usize, version: ZarrVersion) -> Result<Value> {
         Filter::Zstd(level) if v3 => make("zstd", "zstd", json!({ "level": level, "checksum": false })),
         Filter::Zstd(level) => make("zstd", "zstd", json!({ "level": level })),
         Filter::Bitshuffle { block_size, compressor: BitshuffleCompressor::Lz4 } => blosc("lz4", 5, 2, *block_size),
-        Filter::Bitshuffle { block_size, compressor: BitshuffleCompressor::Zstd(level) } => blosc("zstd", (*level).clamp(1, 9), 2, *block_size),
+        Filter::Bitshuffle { block_size, compressor: BitshuffleCompressor::Zstd(level) } => {
+            blosc("zstd", (*level).clamp(1, 9), 2, *block_size)
+        }
         Filter::Other { id: BLOSC, values, .. } => {
             let value = |k: usize| values.get(k).copied().unwrap_or_default();
             let cname = COMPRESSORS.get(value(6) as usize).copied().unwrap_or("blosclz");
             blosc(cname, value(4).min(9), value(5).min(2), 0)
         }
-        other => return Err(error!(Unsupported, "{}", lacks(other).unwrap_or_default()).remedy("choose gzip, zstd, bitshuffle or no filter")),
+        other => {
+            return Err(error!(Unsupported, "{}", lacks(other).unwrap_or_default()).remedy("choose gzip, zstd, bitshuffle or no filter"));
+        }
     })
 }
 
@@ -100,7 +105,9 @@ fn to_filter(codec: &Value) -> Option<Filter> {
             let block = u32::try_from(number("blocksize").unwrap_or(0)).ok()?;
             match (cname, shuffle, clevel) {
                 ("lz4", 2, 5) if block % 8 == 0 => Filter::Bitshuffle { block_size: block, compressor: BitshuffleCompressor::Lz4 },
-                ("zstd", 2, 1..) if block % 8 == 0 => Filter::Bitshuffle { block_size: block, compressor: BitshuffleCompressor::Zstd(clevel) },
+                ("zstd", 2, 1..) if block % 8 == 0 => {
+                    Filter::Bitshuffle { block_size: block, compressor: BitshuffleCompressor::Zstd(clevel) }
+                }
                 _ => {
                     let size = u32::try_from(number("typesize").unwrap_or(1)).unwrap_or(1);
                     let compressor = COMPRESSORS.iter().position(|c| *c == cname)? as u32;

@@ -88,7 +88,13 @@ impl Dataset for ZarrDataset {
             let shape = self.shape_now()?;
             let resolved = selection.resolve(&shape)?;
             if data.len() != resolved.count() || !data.dtype().same_values(&plan.dtype) {
-                bail!(Shape, "data of type {} and shape {:?} do not fit the selection of shape {:?}", data.dtype(), data.shape(), resolved.shape());
+                bail!(
+                    Shape,
+                    "data of type {} and shape {:?} do not fit the selection of shape {:?}",
+                    data.dtype(),
+                    data.shape(),
+                    resolved.shape()
+                );
             }
             let (store, key, turns) = (&self.handle.tree.store, &self.handle.node.place().key, &self.handle.node.turns);
             Target { plan: &plan, store, key, turns, shape: &shape, valid: &shape }.write(&resolved, data)

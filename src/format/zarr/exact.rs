@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in ["1", "{}", r#""x4""#, r#"{"string": -1}"#, r#"{"vlen": 3}"#, r#"{"compound": 4, "fields": [["a", "<i8", 0]]}"#, "null"] {
+        for bad in ["1", "{}", r#""x4""#, r#"{"string": -1}"#, r#"{"vlen": 3}"#, r#"{"compound": 4, "fields": [["a", "<i8", 0]]}"#, "null"]
+        {
             let value: Value = serde_json::from_str(bad).unwrap();
             assert!(from_json(&value).is_err(), "{bad}");
         }

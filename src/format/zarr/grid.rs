@@ -155,7 +155,9 @@ impl Cut {
         let (inner, outer) = (strides(&self.chunks), strides(&self.counts));
         // Trailing axes that are whole on both sides are one run.
         let (mut axes, mut block) = (parts.len(), 1);
-        while axes > 0 && parts[axes - 1] == [Run { inner: 0, outer: 0, len: self.chunks[axes - 1] }] && self.counts[axes - 1] == self.chunks[axes - 1]
+        while axes > 0
+            && parts[axes - 1] == [Run { inner: 0, outer: 0, len: self.chunks[axes - 1] }]
+            && self.counts[axes - 1] == self.chunks[axes - 1]
         {
             axes -= 1;
             block *= self.chunks[axes];
@@ -219,8 +221,7 @@ mod tests {
                     cut.for_each_run(job, &mut |inner, outer, len| {
                         for n in 0..len {
                             let s = strides(&chunks);
-                            let place: Vec<usize> =
-                                (0..3).map(|k| job.index[k] * chunks[k] + (inner + n) / s[k] % chunks[k]).collect();
+                            let place: Vec<usize> = (0..3).map(|k| job.index[k] * chunks[k] + (inner + n) / s[k] % chunks[k]).collect();
                             assert_eq!(got[outer + n], -1);
                             got[outer + n] = (place[0] * 30 + place[1] * 6 + place[2]) as i32;
                         }

@@ -1,5 +1,6 @@
 //! Groups.
 
+use super::codecs;
 use super::dataset::ZarrDataset;
 use super::document::{Document, Kind};
 use super::names;
@@ -8,7 +9,6 @@ use super::object::{Handle, object};
 use super::plan::{self, Plan};
 use super::store::join;
 use super::write::{Target, Turns};
-use super::codecs;
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail, error};

@@ -33,7 +33,9 @@ fn from_python(json: Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(b) => b.into(),
-        Json::Int(i) => i64::try_from(i).map(Value::from).or_else(|_| u64::try_from(i).map(Value::from)).unwrap_or_else(|_| float(i as f64)),
+        Json::Int(i) => {
+            i64::try_from(i).map(Value::from).or_else(|_| u64::try_from(i).map(Value::from)).unwrap_or_else(|_| float(i as f64))
+        }
         Json::Float(f) => float(f),
         Json::String(s) => s.into(),
         Json::Array(items) => items.into_iter().map(from_python).collect(),

@@ -123,7 +123,9 @@ impl ZarrFormat {
             FileKind::Directory => Store::Directory(Directory { fs: fs.clone(), root: path.to_owned() }),
             _ if is_zip(&**fs, path)? => {
                 if writable {
-                    return Err(error!(ReadOnly, "a zip store can be read only").remedy("open it in the mode r, or copy it to a directory store"));
+                    return Err(
+                        error!(ReadOnly, "a zip store can be read only").remedy("open it in the mode r, or copy it to a directory store")
+                    );
                 }
                 Store::Zip(zip::Archive::open(&**fs, path)?)
             }

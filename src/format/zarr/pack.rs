@@ -16,10 +16,23 @@ pub(super) struct Pack {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Step {
-    Copy { memory: usize, packed: usize, len: usize },
-    Swap { memory: usize, packed: usize, len: usize },
+    Copy {
+        memory: usize,
+        packed: usize,
+        len: usize,
+    },
+    Swap {
+        memory: usize,
+        packed: usize,
+        len: usize,
+    },
     /// UTF-8 in memory, UTF-32 in the chunk; both have 4 bytes for each character.
-    Wide { memory: usize, packed: usize, len: usize, order: Order },
+    Wide {
+        memory: usize,
+        packed: usize,
+        len: usize,
+        order: Order,
+    },
 }
 
 /// Which byte order numbers have in a chunk.
@@ -142,7 +155,8 @@ impl Pack {
 
 fn widen(from: &[u8], to: &mut [u8], order: Order) -> Result<()> {
     let end = from.iter().rposition(|b| *b != 0).map_or(0, |i| i + 1);
-    let text = std::str::from_utf8(&from[..end]).map_err(|e| error!(Dtype, "a text is not UTF-8, and cannot be stored as Unicode").because(e))?;
+    let text =
+        std::str::from_utf8(&from[..end]).map_err(|e| error!(Dtype, "a text is not UTF-8, and cannot be stored as Unicode").because(e))?;
     to.fill(0);
     for (c, to) in text.chars().zip(to.chunks_exact_mut(4)) {
         let code = u32::from(c);

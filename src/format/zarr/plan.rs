@@ -120,11 +120,13 @@ impl Plan {
             Carrier::Number(name) if name.as_str().is_some_and(|n| n.contains("float")) => json!(0.0),
             _ => zero.clone(),
         };
-        let fill_value = value(packed_fill()?).or_else(|| value(imaginary)).or_else(|| data_type.fixed_size().map(|n| FillValue::new(vec![0; n])));
+        let fill_value =
+            value(packed_fill()?).or_else(|| value(imaginary)).or_else(|| data_type.fixed_size().map(|n| FillValue::new(vec![0; n])));
         let Some(fill_value) = fill_value else { bail!(Unsupported, "the data type {name} has no fill value that is known here") };
         let metadata = file_codecs.iter().map(|c| serde_json::from_value(c.clone())).collect::<Result<Vec<MetadataV3>, _>>();
         let metadata = metadata.map_err(|e| error!(Corrupt, "the codecs of the array are no valid ones").because(e))?;
-        let chain = CodecChain::from_metadata(&metadata).map_err(|e| unsupported("the codecs of the array are not all known here".into(), e))?;
+        let chain =
+            CodecChain::from_metadata(&metadata).map_err(|e| unsupported("the codecs of the array are not all known here".into(), e))?;
         let shape = chunks.iter().filter_map(|n| NonZeroU64::new(*n as u64)).collect();
         let raw = held.pack.is_same()
             && matches!(held.carrier, Carrier::Number(_) | Carrier::Fixed)
@@ -423,7 +425,8 @@ pub(super) fn make(spec: &DatasetSpec, options: &ZarrOptions) -> Result<Document
             let (grid, codecs) = match options.shard_bytes.filter(|_| !shape.is_empty()) {
                 Some(bytes) => {
                     let shard = super::chunking::shard(&chunks, shape, spec.maxshape.as_deref(), held_size(&spec.dtype), bytes);
-                    let index = json!([{ "name": "bytes", "configuration": { "endian": "little" } }, { "name": "crc32c", "configuration": {} }]);
+                    let index =
+                        json!([{ "name": "bytes", "configuration": { "endian": "little" } }, { "name": "crc32c", "configuration": {} }]);
                     let codec = json!({ "name": "sharding_indexed", "configuration": {
                         "chunk_shape": chunks, "codecs": inner, "index_codecs": index, "index_location": "end" } });
                     (shard, vec![codec])
@@ -466,7 +469,9 @@ pub(super) fn make(spec: &DatasetSpec, options: &ZarrOptions) -> Result<Document
     }
     match &spec.layout {
         Layout::Compact => drop(ours.insert("layout".into(), "compact".into())),
-        Layout::Contiguous | Layout::Auto if !spec.needs_chunks() && !shape.is_empty() => drop(ours.insert("layout".into(), "contiguous".into())),
+        Layout::Contiguous | Layout::Auto if !spec.needs_chunks() && !shape.is_empty() => {
+            drop(ours.insert("layout".into(), "contiguous".into()))
+        }
         _ => {}
     }
     if let Some(note) = fill_note {

@@ -62,7 +62,9 @@ impl Store {
     pub(super) fn directory(&self) -> Result<&Directory> {
         match self {
             Self::Directory(directory) => Ok(directory),
-            Self::Zip(_) => Err(error!(ReadOnly, "a zip store is open for reading only").remedy("copy it to a directory store, and write that")),
+            Self::Zip(_) => {
+                Err(error!(ReadOnly, "a zip store is open for reading only").remedy("copy it to a directory store, and write that"))
+            }
         }
     }
 
@@ -256,7 +258,8 @@ impl Directory {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let path = self.path(key);
         let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { bail!(InvalidName, "'{key}' is no key of a store") };
-        let temporary = dir.join(format!(".{}.{}-{}.tmp", name.to_string_lossy(), std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        let temporary =
+            dir.join(format!(".{}.{}-{}.tmp", name.to_string_lossy(), std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         let write = || -> io::Result<()> {
             let file = match retry(|| self.fs.open(&temporary, OpenMode::CreateNew)) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -143,13 +143,7 @@ impl Tree {
     }
 
     /// Makes an object: the function writes what belongs to it, then its metadata make it one. Nothing stays if it fails.
-    pub(super) fn make(
-        &self,
-        key: &str,
-        path: Option<String>,
-        document: Document,
-        fill: impl FnOnce() -> Result<()>,
-    ) -> Result<Arc<Node>> {
+    pub(super) fn make(&self, key: &str, path: Option<String>, document: Document, fill: impl FnOnce() -> Result<()>) -> Result<Arc<Node>> {
         self.forget_consolidated()?;
         let directory = self.store.directory()?;
         {
@@ -324,8 +318,12 @@ impl Objects {
             let rest = key.strip_prefix(from)?;
             (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
         };
-        let ids: Vec<(String, String)> =
-            self.ids.range(from.to_owned()..).take_while(|(k, _)| k.starts_with(from)).filter_map(|(k, _)| Some((k.clone(), below(k)?))).collect();
+        let ids: Vec<(String, String)> = self
+            .ids
+            .range(from.to_owned()..)
+            .take_while(|(k, _)| k.starts_with(from))
+            .filter_map(|(k, _)| Some((k.clone(), below(k)?)))
+            .collect();
         for (old, rest) in ids {
             if let Some(id) = self.ids.remove(&old) {
                 self.ids.insert(format!("{to}{rest}"), id);

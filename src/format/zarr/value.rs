@@ -208,7 +208,6 @@ pub(super) fn exact(note: &Value) -> Result<AnyArray> {
     Ok(array)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,7 +97,9 @@ impl Target<'_> {
     /// A chunk of fill values.
     fn filled(&self, total: usize) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(total).map_err(|e| crate::error::error!(Io, "there is no memory for a chunk of {total} bytes").because(e))?;
+        bytes
+            .try_reserve_exact(total)
+            .map_err(|e| crate::error::error!(Io, "there is no memory for a chunk of {total} bytes").because(e))?;
         match &self.plan.fill {
             None => bytes.resize(total, 0),
             Some(fill) => {

@@ -153,7 +153,9 @@ impl Archive {
                     .map_err(|e| error!(Corrupt, "the member '{key}' cannot be decompressed").because(e))?;
                 out
             }
-            other => bail!(Unsupported, "the member '{key}' is compressed by the method {other}; only stored and deflated ones can be read"),
+            other => {
+                bail!(Unsupported, "the member '{key}' is compressed by the method {other}; only stored and deflated ones can be read")
+            }
         };
         let mut crc = flate2::Crc::new();
         crc.update(&out);
