@@ -1,6 +1,6 @@
 //! Comparing stages with the numbers and checksums that were recorded when they were finalized.
 
-use super::read::check_datasets;
+use super::read::checksum_of;
 use super::status::{CHECKSUMS, EVENTS, StageInfo, StageStatus, open_stage, stage_names};
 use crate::array::FromArray;
 use crate::error::{Error, Result, error};
@@ -18,6 +18,16 @@ pub struct StageCheck {
     pub damages: Vec<Error>,
 }
 
+/// The stages of a cache as it describes them; nothing is compared.
+///
+/// # Errors
+/// `Corrupt` if the stages cannot be listed.
+pub fn list_stages(root: &dyn Group) -> Result<Vec<StageCheck>> {
+    let names = stage_names(root)?;
+    let infos = names.iter().filter_map(|name| StageInfo::read(root, name).transpose());
+    infos.map(|info| Ok(StageCheck { info: info?, datasets: 0, damages: Vec::new() })).collect()
+}
+
 /// Compares every complete stage of a cache with what was recorded when it was finalized: the number of events, and a CRC-32 of the elements
 /// of each dataset (of references: of the rows to which they lead). A stage without records is not compared; a group without stages has
 /// none.
@@ -25,6 +35,14 @@ pub struct StageCheck {
 /// # Errors
 /// `Corrupt` if the stages cannot be listed; what is wrong with a stage is in its result.
 pub fn check_stages(root: &dyn Group) -> Result<Vec<StageCheck>> {
+    check_stages_with(root, &mut |_| Ok(()))
+}
+
+/// [`check_stages`], with a function that is called for every block of elements that was read, with its bytes.
+///
+/// # Errors
+/// As [`check_stages`], and what the function returns.
+pub fn check_stages_with(root: &dyn Group, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<Vec<StageCheck>> {
     let mut out = Vec::new();
     for name in stage_names(root)? {
         let info = StageInfo::read(root, &name).and_then(|i| i.ok_or_else(|| error!(Corrupt, "the stage is listed, and not there")));
@@ -33,7 +51,7 @@ pub fn check_stages(root: &dyn Group) -> Result<Vec<StageCheck>> {
             Ok(info) => {
                 let mut check = StageCheck { info, datasets: 0, damages: Vec::new() };
                 if check.info.status == StageStatus::Complete {
-                    compare(root, &mut check);
+                    compare(root, &mut check, progress)?;
                 }
                 check.damages = check.damages.into_iter().map(|e| e.at(at.as_str()).during("verify the stage")).collect();
                 out.push(check);
@@ -55,43 +73,42 @@ pub fn check_stages(root: &dyn Group) -> Result<Vec<StageCheck>> {
     Ok(out)
 }
 
-fn compare(root: &dyn Group, check: &mut StageCheck) {
-    let run = |check: &mut StageCheck| -> Result<()> {
-        let Some(stage) = open_stage(root, &check.info.name)? else { return Ok(()) };
-        if !stage.contains("info")? {
-            return Ok(());
-        }
-        let info = stage.group("info")?;
-        if let Some(events) = recorded::<i64>(info.attrs(), EVENTS)?
-            && u64::try_from(events) != Ok(check.info.events)
-        {
-            check.damages.push(error!(Corrupt, "the stage has {} events, and {events} were recorded", check.info.events));
-        }
-        let Some(text) = recorded::<String>(info.attrs(), CHECKSUMS)? else { return Ok(()) };
-        let sums: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&text).map_err(|e| error!(Corrupt, "the recorded checksums cannot be read").because(e))?;
-        for (name, wanted) in &sums {
-            check.datasets += 1;
-            match check_datasets(&*stage, name) {
-                Ok(found) if wanted.as_str() == Some(format!("{found:08x}").as_str()) => {}
-                Ok(found) => {
-                    check.damages.push(
-                        error!(Corrupt, "the elements have the checksum {found:08x}, and {wanted} was recorded")
-                            .at(format!("{}/{name}", stage.name())),
-                    );
-                }
-                Err(e) => check.damages.push(
-                    error!(Corrupt, "the elements cannot be compared with their checksum")
-                        .at(format!("{}/{name}", stage.name()))
-                        .because(e),
-                ),
-            }
-        }
-        Ok(())
-    };
-    if let Err(e) = run(check) {
+/// Adds what is wrong with a stage. An error is one of the progress function.
+fn compare(root: &dyn Group, check: &mut StageCheck, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+    let mut stopped = None;
+    let mut watched = |bytes| progress(bytes).inspect_err(|e| stopped = Some(e.clone()));
+    if let Err(e) = compare_records(root, check, &mut watched) {
         check.damages.push(e);
     }
+    stopped.map_or(Ok(()), Err)
+}
+
+fn compare_records(root: &dyn Group, check: &mut StageCheck, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+    let Some(stage) = open_stage(root, &check.info.name)? else { return Ok(()) };
+    if !stage.contains("info")? {
+        return Ok(());
+    }
+    let info = stage.group("info")?;
+    if let Some(events) = recorded::<i64>(info.attrs(), EVENTS)?
+        && u64::try_from(events) != Ok(check.info.events)
+    {
+        check.damages.push(error!(Corrupt, "the stage has {} events, and {events} were recorded", check.info.events));
+    }
+    let Some(text) = recorded::<String>(info.attrs(), CHECKSUMS)? else { return Ok(()) };
+    let sums: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&text).map_err(|e| error!(Corrupt, "the recorded checksums cannot be read").because(e))?;
+    for (name, wanted) in &sums {
+        check.datasets += 1;
+        let at = format!("{}/{name}", stage.name());
+        match checksum_of(&*stage, name, progress) {
+            Ok(found) if wanted.as_str() == Some(format!("{found:08x}").as_str()) => {}
+            Ok(found) => {
+                check.damages.push(error!(Corrupt, "the elements have the checksum {found:08x}, and {wanted} was recorded").at(at));
+            }
+            Err(e) => check.damages.push(error!(Corrupt, "the elements cannot be compared with their checksum").at(at).because(e)),
+        }
+    }
+    Ok(())
 }
 
 fn recorded<T: FromArray>(attrs: &dyn Attributes, name: &str) -> Result<Option<T>> {

@@ -49,7 +49,7 @@ pub use batch::{
     SOURCE_FILE_SIZE,
 };
 pub use builder::StageHdf5WriterBuilder;
-pub use check::{StageCheck, check_stages};
+pub use check::{StageCheck, check_stages, check_stages_with, list_stages};
 pub use format::{DataFormat, ElementFormat, ProductKind};
 pub use into_product::IntoProduct;
 pub use naming::get_file_names;

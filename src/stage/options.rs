@@ -41,6 +41,7 @@ impl StageOptions {
     /// # Errors
     /// `Corrupt` if spine's reader, which loads plain YAML only, could not read it.
     pub fn cfg_text(mut self, text: &str) -> Result<Self> {
+        yaml::check_plain(text).context("/", "write the configuration")?;
         match yaml::from_text(text).context("/", "write the configuration")? {
             crate::copy::Json::Object(_) => {}
             _ => bail!(InvalidArgument, "a configuration is a mapping of names to values"),

@@ -22,11 +22,25 @@ pub(crate) fn list_text(names: &[&str]) -> String {
     out
 }
 
-/// The value of YAML text: what JSON has, NaN and the infinities.
+/// Refuses text with tags, as of Python's own types, which spine's reader does not load.
+pub(crate) fn check_plain(text: &str) -> Result<()> {
+    let mut before = '\n';
+    for (at, c) in text.char_indices() {
+        let begins = before.is_whitespace() || matches!(before, '[' | '{' | ',');
+        if begins && text.get(at..).is_some_and(|rest| rest.starts_with("!!")) {
+            let tag: String = text.get(at..).unwrap_or_default().chars().take_while(|c| !c.is_whitespace()).collect();
+            return Err(error!(Corrupt, "the YAML text has the tag {tag}, which spine's readers do not load")
+                .remedy("give the configuration as a value, or write plain YAML"));
+        }
+        before = c;
+    }
+    Ok(())
+}
+
+/// The value of YAML text: what JSON has, NaN and the infinities. Tags of Python's containers are passed over.
 pub(crate) fn from_text(text: &str) -> Result<Json> {
-    let remedy = "values of Python's own types cannot be read; the text itself can";
     let value: Value =
-        serde_yaml_ng::from_str(text).map_err(|e| error!(Corrupt, "the text is not plain YAML").because(e).remedy(remedy))?;
+        serde_yaml_ng::from_str(text).map_err(|e| error!(Corrupt, "the text is not plain YAML").because(e).remedy("the text itself can be read"))?;
     plain(value, 0)
 }
 
@@ -177,7 +191,9 @@ mod tests {
         let text = to_text(&cfg).unwrap();
         assert_eq!(from_text(&text).unwrap(), cfg, "{text}");
         assert!(text.contains("lr: 1.0e-5\n") && text.contains("big: 1.0e+300\n"), "{text}");
-        assert_eq!(from_text("a: !!python/tuple [1]").unwrap_err().kind(), crate::ErrorKind::Corrupt);
+        assert_eq!(from_text("a: !!python/tuple [1]").unwrap(), "{\"a\": [1]}".parse().unwrap());
+        assert_eq!(from_text("a: [").unwrap_err().kind(), crate::ErrorKind::Corrupt);
+        assert!(check_plain(&text).is_ok() && check_plain("a: !!python/tuple [1]").is_err() && check_plain("[!!x]").is_err());
         assert_eq!(to_text(&[1]).unwrap_err().kind(), crate::ErrorKind::InvalidArgument);
         assert_eq!(list_text(&["a", "b c"]), "- a\n- \"b c\"\n");
     }

@@ -23,6 +23,13 @@ pub struct Damage {
     pub error: Error,
 }
 
+impl Damage {
+    /// Something wrong with the object at a path.
+    pub fn new(path: impl Into<String>, error: Error) -> Self {
+        Self { path: path.into(), attribute: None, error }
+    }
+}
+
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;

@@ -1,6 +1,6 @@
 """Reads a cache with spine's own reader and prints each event's products as digests, one JSON line each.
 
-usage: spine_read.py FILE stage STAGE | spine_read.py FILE flat
+usage: spine_read.py FILE stage STAGE | spine_read.py FILE flat | spine_read.py FILE stages KEY=STAGE..
 
 The lines are those of the expected files among the shared samples: arrays as dtype, shape and the beginning of the SHA-256 of their
 little-endian bytes, lists and objects item by item.
@@ -46,6 +46,11 @@ def main():
         from spine.io.read import StageHDF5Reader
 
         reader = StageHDF5Reader(file_keys=file, stage=sys.argv[3], build_classes=False)
+    elif kind == "stages":
+        from spine.io.read import StageHDF5Reader
+
+        stages = dict(pair.split("=") for pair in sys.argv[3:])
+        reader = StageHDF5Reader(file_keys=file, keys=list(stages), stage_map=stages, build_classes=False)
     else:
         from spine.io.read import HDF5Reader
 

@@ -2,7 +2,13 @@
 
 mod data;
 mod layout;
+mod lines;
+#[allow(dead_code)]
 #[path = "../peer/mod.rs"]
 mod peer;
+mod bad;
+mod kill;
 mod round;
+mod rules;
+mod safety;
 mod samples;

@@ -109,9 +109,18 @@ The file is replaced when the new one is complete and on disk; if anything fails
   memh5 verify night.h5
   memh5 verify *.h5 --quiet && echo all are whole
 
-Every attribute and every element is read, every checksum (fletcher32, those of the file format) is checked, and every reference is
-followed. Exit code 1 if something is damaged, 2 if the file could not be opened at all.")]
+Every attribute and every element is read, every checksum (fletcher32, those of the file format, those of finalized stages) is
+checked, and every reference is followed. Exit code 1 if something is damaged, 2 if the file could not be opened at all.")]
     Verify(Verify),
+    /// List the stages of caches, and compare them with the checksums that were recorded when they were finalized
+    #[command(after_help = "Examples:
+  memh5 stages run1_stage.h5
+  memh5 stages *_stage.h5 --quick            do not read the data
+  memh5 stages run1_stage.h5 -a              with attributes, products and configurations
+
+A stage is complete if its writer has finalized it. Exit code 1 if a complete stage is not what was recorded, 2 if a file could not be
+opened or is no cache of stages.")]
+    Stages(Stages),
     /// Plot a dataset: one axis as a line, two as an image with a colour bar
     #[command(after_help = "Examples:
   memh5 plot night.h5 vis -o vis.png
@@ -247,6 +256,20 @@ pub struct Verify {
     pub quiet: bool,
 }
 
+/// `memh5 stages`
+#[derive(Debug, Args)]
+pub struct Stages {
+    /// The caches
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Show attributes, products and configurations
+    #[arg(short, long)]
+    pub attributes: bool,
+    /// Do not read the data: no checksums are compared
+    #[arg(long)]
+    pub quick: bool,
+}
+
 /// `memh5 plot`
 #[derive(Debug, Args)]
 pub struct Plot {
@@ -282,6 +305,7 @@ impl Command {
             Self::Diff(args) => vec![&args.a, &args.b],
             Self::Repack(args) => vec![&args.file],
             Self::Verify(args) => args.files.iter().collect(),
+            Self::Stages(args) => args.files.iter().collect(),
             Self::Plot(args) => vec![&args.file],
         }
     }
@@ -301,6 +325,7 @@ impl Command {
             Self::Diff(_) => "compare the files",
             Self::Repack(_) => "repack the file",
             Self::Verify(_) => "verify the file",
+            Self::Stages(_) => "list the stages",
             Self::Plot(_) => "plot the dataset",
         }
     }

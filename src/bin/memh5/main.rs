@@ -16,6 +16,7 @@ mod repack;
 mod show;
 mod signs;
 mod source;
+mod stages;
 mod transfer;
 mod tree;
 mod verify;
@@ -68,6 +69,7 @@ fn run(command: &Command, mut signs: Signs) -> Result<Outcome> {
         Command::Diff(args) => diff::run(args, &mut signs),
         Command::Repack(args) => repack::run(args, &mut signs),
         Command::Verify(args) => verify::run(args, &mut signs),
+        Command::Stages(args) => stages::run(args, &mut signs),
         Command::Plot(args) => plot::run(args, &mut signs),
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::signs::Signs;
 use crate::{Outcome, args, output, source};
-use memh5::tree::{VerifyReport, verify_with, visible};
+use memh5::stage::check_stages_with;
+use memh5::tree::{Damage, VerifyReport, verify_with, visible};
 use memh5::{Error, ErrorKind, Result};
 use std::io::Write;
 
@@ -33,7 +34,14 @@ pub fn run(args: &args::Verify, signs: &mut Signs) -> Result<Outcome> {
 fn verify(file: &std::path::Path, signs: &mut Signs) -> Result<VerifyReport> {
     let root = source::open(file)?;
     signs.expect(&root)?;
-    let report = verify_with(&*root, &mut |bytes| signs.tick(bytes)).map_err(|e| e.in_file(file))?;
+    let mut report = verify_with(&*root, &mut |bytes| signs.tick(bytes)).map_err(|e| e.in_file(file))?;
+    // What cannot be read is told already; a stage that can be read may still not be what was finalized.
+    if report.is_whole() {
+        for check in check_stages_with(&*root, &mut |_| signs.tick(0)).map_err(|e| e.in_file(file))? {
+            let path = |e: &Error| e.path().unwrap_or("/stages").to_owned();
+            report.damages.extend(check.damages.into_iter().map(|error| Damage::new(path(&error), error)));
+        }
+    }
     signs.finish();
     if report.objects == 0 {
         return Err(Error::new(ErrorKind::Corrupt, "not even the root group can be read").in_file(file));

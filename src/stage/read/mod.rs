@@ -10,7 +10,7 @@ mod sums;
 
 pub use event::Event;
 pub use options::StageReaderBuilder;
-pub(in crate::stage) use sums::check_datasets;
+pub(in crate::stage) use sums::checksum_of;
 
 use super::batch::{
     FILE_ENTRY_INDEX, FILE_INDEX, INDEX, SOURCE_FILE_ENTRY_INDEX, SOURCE_FILE_MTIME_NS, SOURCE_FILE_NAME, SOURCE_FILE_SIZE,

@@ -2,13 +2,17 @@
 
 use super::super::regions::ranges_of;
 use super::columns::Events;
+use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::tree::digest::{LazyPaths, canonical_bytes};
 use crate::tree::{DatasetExt, DatasetRef, Group, GroupExt, Node};
 
+/// The bytes that are read at a time.
+const BLOCK: usize = 16 << 20;
+
 /// The CRC-32 of the elements of a dataset: of references, of the rows to which they lead.
-pub(in crate::stage) fn check_datasets(stage: &dyn Group, name: &str) -> Result<u32> {
+pub(in crate::stage) fn checksum_of(stage: &dyn Group, name: &str, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<u32> {
     let dataset = stage.dataset(name)?;
     let mut sum = crc32fast::Hasher::new();
     let dtype = dataset.dtype()?;
@@ -26,6 +30,7 @@ pub(in crate::stage) fn check_datasets(stage: &dyn Group, name: &str) -> Result<
         for (at, target) in targets.iter().enumerate() {
             ranges.push(ranges_of(&table, at * size, targets.len() * size, &**target, &target.shape()?)?);
         }
+        progress(table.nbytes() as u64)?;
         add_rows(&mut sum, &ranges, table.shape().first().copied().unwrap_or(0));
         return Ok(sum.finalize());
     }
@@ -42,8 +47,14 @@ pub(in crate::stage) fn check_datasets(stage: &dyn Group, name: &str) -> Result<
         add_rows(&mut sum, &ranges, events.len());
         return Ok(sum.finalize());
     }
-    let values = dataset.read_array()?;
-    canonical_bytes(&values, &mut |bytes| sum.update(bytes), &mut LazyPaths::new(stage))?;
+    let shape = dataset.shape()?;
+    let (rows, row) = (shape.first().copied().unwrap_or(0), dtype.itemsize() * shape.iter().skip(1).product::<usize>());
+    let step = (BLOCK / row.max(1)).max(1);
+    for from in (0..rows).step_by(step) {
+        let values: AnyArray = dataset.read_slice(from..(from + step).min(rows))?;
+        canonical_bytes(&values, &mut |bytes| sum.update(bytes), &mut LazyPaths::new(stage))?;
+        progress(values.nbytes() as u64)?;
+    }
     Ok(sum.finalize())
 }
 
