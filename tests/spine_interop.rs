@@ -137,7 +137,8 @@ fn both_append_stages_to_one_cache() {
         peer::run(&python, &script, &args)
     };
     let batch = data::everything(0, &[3, 0, 5, 1]);
-    let keys = ["theirs_tensor=theirs", "theirs_lists=theirs", "theirs_label=theirs", "tensor=ours", "jagged=ours", "clusts=ours", "flashes=ours"];
+    let keys =
+        ["theirs_tensor=theirs", "theirs_lists=theirs", "theirs_label=theirs", "tensor=ours", "jagged=ours", "clusts=ours", "flashes=ours"];
     for (file, first_is_ours) in [(&theirs, false), (&ours, true)] {
         for ours in [first_is_ours, !first_is_ours] {
             if ours {
@@ -149,11 +150,19 @@ fn both_append_stages_to_one_cache() {
         let how: Vec<&str> = std::iter::once("stages").chain(keys).collect();
         let told = read(&python, file, &how);
         let pairs: Vec<(&str, &str)> = keys.iter().filter_map(|k| k.split_once('=')).collect();
-        let reader = StageReader::builder().keys(pairs.iter().map(|p| p.0)).stage_map(pairs.iter().copied()).verify(true).open([file]).expect("our reader");
+        let reader = StageReader::builder()
+            .keys(pairs.iter().map(|p| p.0))
+            .stage_map(pairs.iter().copied())
+            .verify(true)
+            .open([file])
+            .expect("our reader");
         assert_lines(&told[1..], &lines::lines(&reader, true), "one reader of spine and one of ours, over stages of both writers");
         let root = format::open(file, Mode::Read).expect("open");
         let checks = check_stages(&*root).expect("stages");
-        assert_eq!(checks.iter().map(|c| (c.info.name.as_str(), c.damages.len(), c.datasets > 0)).collect::<Vec<_>>(), [("ours", 0, true), ("theirs", 0, false)]);
+        assert_eq!(
+            checks.iter().map(|c| (c.info.name.as_str(), c.damages.len(), c.datasets > 0)).collect::<Vec<_>>(),
+            [("ours", 0, true), ("theirs", 0, false)]
+        );
         root.close_tree().expect("close");
         // Each refuses what is of another source.
         assert!(spine(file, &["more", "2", "mismatch"]).contains("REFUSED Cache source mismatch"));
@@ -182,7 +191,8 @@ fn spine_reads_our_products_of_version_2() {
     for (key, _) in reader.keys() {
         batch.put(&key, &*reader.product(&key).expect("a product")).expect("a product of a batch");
     }
-    let mut writer = StageHdf5Writer::builder().file_name("x.h5").format_version(FormatVersion::V2).in_memory().stage("s").build().expect("a writer");
+    let mut writer =
+        StageHdf5Writer::builder().file_name("x.h5").format_version(FormatVersion::V2).in_memory().stage("s").build().expect("a writer");
     writer.write(&batch.select(&[0, 1]).expect("a part")).expect("write");
     writer.write(&batch.select(&[2, 3]).expect("a part")).expect("write");
     writer.finalize().expect("finalize");
@@ -196,7 +206,12 @@ fn spine_reads_our_products_of_version_2() {
     }
     root.close_tree().expect("close");
     let wanted = expected(sample.parent().expect("a directory"), "flat_v2.jsonl");
-    let kept = |l: &&Value| !l["key"].as_str().is_some_and(|k| k.starts_with("source_file_name") || k.starts_with("source_file_size") || k.starts_with("source_file_mtime"));
-    let (got, wanted): (Vec<Value>, Vec<Value>) = (read(&python, &file, &["flat"]).iter().filter(kept).cloned().collect(), wanted.iter().filter(kept).cloned().collect());
+    let kept = |l: &&Value| {
+        !l["key"]
+            .as_str()
+            .is_some_and(|k| k.starts_with("source_file_name") || k.starts_with("source_file_size") || k.starts_with("source_file_mtime"))
+    };
+    let (got, wanted): (Vec<Value>, Vec<Value>) =
+        (read(&python, &file, &["flat"]).iter().filter(kept).cloned().collect(), wanted.iter().filter(kept).cloned().collect());
     assert_lines(&got, &wanted, "spine reads our products of version 2");
 }

@@ -39,8 +39,8 @@ pub(crate) fn check_plain(text: &str) -> Result<()> {
 
 /// The value of YAML text: what JSON has, NaN and the infinities. Tags of Python's containers are passed over.
 pub(crate) fn from_text(text: &str) -> Result<Json> {
-    let value: Value =
-        serde_yaml_ng::from_str(text).map_err(|e| error!(Corrupt, "the text is not plain YAML").because(e).remedy("the text itself can be read"))?;
+    let value: Value = serde_yaml_ng::from_str(text)
+        .map_err(|e| error!(Corrupt, "the text is not plain YAML").because(e).remedy("the text itself can be read"))?;
     plain(value, 0)
 }
 

@@ -19,7 +19,11 @@ fn drifts() -> Vec<(&'static str, Batch, ErrorKind)> {
         ("a product too many", base().with("new", 1).unwrap(), InvalidArgument),
         ("another width", with("tensor", Product::arrays([rows(0, 2, 3), rows(0, 1, 3)])), Shape),
         ("a width of 1, which numpy would repeat", with("tensor", Product::arrays([rows(0, 2, 1), rows(0, 1, 1)])), Shape),
-        ("one axis of the length of the width", with("tensor", Product::arrays([array![1f32, 2., 3., 4.], array![1f32, 2., 3., 4.]])), Shape),
+        (
+            "one axis of the length of the width",
+            with("tensor", Product::arrays([array![1f32, 2., 3., 4.], array![1f32, 2., 3., 4.]])),
+            Shape,
+        ),
         ("float64 for float32", with("tensor", Product::arrays([rows(0, 2, 4).mapv(f64::from), rows(0, 1, 4).mapv(f64::from)])), Dtype),
         ("float for int", with("vec_i64", Product::arrays([array![1.5], array![2.7]])), Dtype),
         ("int for bool", with("flag", Product::scalars(vec![7i64, 0])), Dtype),
@@ -32,7 +36,11 @@ fn drifts() -> Vec<(&'static str, Batch, ErrorKind)> {
         ("a jagged list that is longer", with("jagged", list(vec![vec![rows(0, 1, 2); 4], vec![rows(0, 1, 2); 4]])), Shape),
         ("a flat list for a jagged one", with("jagged", Product::flat(DType::F32, Some(2), vec![vec![rows(0, 1, 2)], vec![]])), Dtype),
         ("another width of a flat list", with("flat_2d", Product::flat(DType::F32, Some(2), vec![vec![rows(0, 1, 2)], vec![]])), Shape),
-        ("objects of another class", with("run_info", Product::object("Other", &[crate::data::run_info(0), crate::data::run_info(1)])), Dtype),
+        (
+            "objects of another class",
+            with("run_info", Product::object("Other", &[crate::data::run_info(0), crate::data::run_info(1)])),
+            Dtype,
+        ),
         ("objects with fewer fields", with("flashes", flashes_of(&[vec![flash(0, 1)], vec![]]).unwrap().without_fields(&["time"])), Dtype),
         ("one object for a list", with("flashes", Product::object("Flash", &[flash(0, 2), flash(0, 2)])), Dtype),
     ]
@@ -76,7 +84,11 @@ fn what_no_product_can_be() {
         ("objects that are numbers", Product::object_rows("X", AnyArray::from(vec![1])), Dtype),
         ("objects without a class", Product::object("", &[flash(0, 1)]), InvalidName),
         ("objects with a nested struct", Product::object("X", &[serde_json::json!({"a": {"b": 1}})]), Dtype),
-        ("widths that differ in lists of different lengths", Product::lists(vec![vec![rows(0, 1, 2)], vec![rows(0, 1, 3), rows(0, 1, 3)]]), Shape),
+        (
+            "widths that differ in lists of different lengths",
+            Product::lists(vec![vec![rows(0, 1, 2)], vec![rows(0, 1, 3), rows(0, 1, 3)]]),
+            Shape,
+        ),
         ("types that differ", Product::lists(vec![vec![AnyArray::from(vec![1]), AnyArray::from(vec![1.0])]]), Dtype),
         ("widths that differ between events", Product::arrays([rows(0, 1, 2), rows(0, 1, 3)]), Shape),
         ("lengths that do not sum up", Product::rows(vec![1, 2, 3], &[1, 1]), Shape),

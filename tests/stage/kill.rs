@@ -134,7 +134,8 @@ fn rounds(stages: u64, fresh: bool) {
             .unwrap();
         let (sender, receiver) = std::sync::mpsc::channel();
         let out = child.stdout.take().unwrap();
-        let reader = std::thread::spawn(move || BufReader::new(out).lines().map_while(std::result::Result::ok).for_each(|l| drop(sender.send(l))));
+        let reader =
+            std::thread::spawn(move || BufReader::new(out).lines().map_while(std::result::Result::ok).for_each(|l| drop(sender.send(l))));
         let (mut deadline, mut begun, mut done) = (None, None, Vec::new());
         loop {
             let wait = deadline.map_or(Duration::from_secs(60), |d: Instant| d.saturating_duration_since(Instant::now()));
@@ -143,7 +144,8 @@ fn rounds(stages: u64, fresh: bool) {
                     if let Some((_, v)) = line.split_once("@begin ") {
                         begun = Some((v.parse::<u64>().unwrap(), Instant::now()));
                         // The clock runs from the first word on.
-                        deadline = deadline.or_else(|| Some(Instant::now() + Duration::from_micros(random.next() % (took.as_micros() as u64 * 3 / 2))));
+                        deadline = deadline
+                            .or_else(|| Some(Instant::now() + Duration::from_micros(random.next() % (took.as_micros() as u64 * 3 / 2))));
                     } else if let Some((_, v)) = line.split_once("@done ") {
                         done.push(v.parse::<u64>().unwrap());
                         took = (took + begun.unwrap().1.elapsed()) / 2;

@@ -169,7 +169,12 @@ fn names_of_caches() {
     assert_eq!(path(new().file_name("a/x.h5").directory("d")), Path::new("d/x.h5"));
     assert_eq!(path(new().prefix(["in/input.root"]).directory("d").suffix("cache")), Path::new("d/input_cache.h5"));
     assert_eq!(path(new().prefix(["a.root", "b.root"]).directory("d").suffix("cache")), Path::new("d/source_cache.h5"));
-    for bad in [new(), new().prefix(["a.root"]).split(false), new().file_name("x.h5").keys(["a"]).skip_keys(["b"]), new().file_name("x.h5").flush_frequency(0)] {
+    for bad in [
+        new(),
+        new().prefix(["a.root"]).split(false),
+        new().file_name("x.h5").keys(["a"]).skip_keys(["b"]),
+        new().file_name("x.h5").flush_frequency(0),
+    ] {
         assert_eq!(bad.build().unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
     assert_eq!(new().file_name("x.h5").stage("a/b").build().unwrap_err().kind(), ErrorKind::InvalidName);
@@ -215,7 +220,13 @@ fn a_writer_that_comes_back() {
     let tree = MemGroup::new();
     let begin = |overwrite: bool| {
         let tree = tree.clone();
-        StageHdf5Writer::builder().file_name("run.h5").overwrite_stage(overwrite).stage("s").in_groups(move |_| Ok(tree.to_ref())).build().unwrap()
+        StageHdf5Writer::builder()
+            .file_name("run.h5")
+            .overwrite_stage(overwrite)
+            .stage("s")
+            .in_groups(move |_| Ok(tree.to_ref()))
+            .build()
+            .unwrap()
     };
     let values = || tree.dataset("stages/s/x").unwrap().read::<f64>().unwrap().into_raw_vec_and_offset().0;
     // A session that never finalizes leaves an incomplete stage, and the next one builds it anew.
@@ -358,7 +369,11 @@ fn what_other_programs_leave_is_read() {
     let open = || StageReader::builder().stage("s").of_groups([&*root]).map(|r| r.len()).map_err(|e| e.kind());
     assert_eq!(open(), Err(ErrorKind::InvalidArgument));
     let info = root.group("stages/s/info").unwrap();
-    for (value, wanted) in [(memh5::AnyArray::from(1u8), Ok(2)), (memh5::AnyArray::from(vec![0i64]), Err(ErrorKind::InvalidArgument)), (memh5::AnyArray::from("yes"), Err(ErrorKind::Corrupt))] {
+    for (value, wanted) in [
+        (memh5::AnyArray::from(1u8), Ok(2)),
+        (memh5::AnyArray::from(vec![0i64]), Err(ErrorKind::InvalidArgument)),
+        (memh5::AnyArray::from("yes"), Err(ErrorKind::Corrupt)),
+    ] {
         info.attrs().set("complete", value).unwrap();
         assert_eq!(open(), wanted);
     }

@@ -18,7 +18,8 @@ pub fn place() -> (TempDir, PathBuf) {
 }
 
 pub fn names(dir: &TempDir) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -166,7 +167,10 @@ fn two_writers_of_one_cache() {
     let mut second = begin(&path);
     let e = second.write_stage("c", &small(3.0), &StageOptions::new()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Locked);
-    assert!(e.to_string().contains(&format!("process {}", std::process::id())) || e.to_string().contains(&std::process::id().to_string()), "the holder is named: {e}");
+    assert!(
+        e.to_string().contains(&format!("process {}", std::process::id())) || e.to_string().contains(&std::process::id().to_string()),
+        "the holder is named: {e}"
+    );
     first.finalize_stage("b").unwrap();
     // The second was not harmed, and goes on.
     second.write_stage("c", &small(3.0), &StageOptions::new()).unwrap();
@@ -222,7 +226,13 @@ fn another_source_or_format_leaves_the_file_alone() {
     assert_eq!(e.file(), Some(path.as_path()));
     let e = begin(&path).write_stage("a", &small(1.0), &StageOptions::new()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::AlreadyExists, "{e}");
-    let e = StageHdf5Writer::builder().file_name(&path).format_version(FormatVersion::V2).build().unwrap().write_stage("b", &small(1.0), &StageOptions::new()).unwrap_err();
+    let e = StageHdf5Writer::builder()
+        .file_name(&path)
+        .format_version(FormatVersion::V2)
+        .build()
+        .unwrap()
+        .write_stage("b", &small(1.0), &StageOptions::new())
+        .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
     assert_eq!((std::fs::read(&path).unwrap(), std::fs::metadata(&path).unwrap().modified().unwrap()), before);
     assert_eq!(names(&dir), ["run_stage.h5"]);

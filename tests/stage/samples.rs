@@ -1,7 +1,7 @@
 //! spine's own files, read here: every product of every event has the digest that spine's reader has recorded.
 
-use crate::peer;
 use crate::lines::{lines, same};
+use crate::peer;
 use memh5::stage::StageReader;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -50,7 +50,13 @@ fn list(root: &dyn Group, quick: bool, signs: &mut Signs) -> Result<(Option<Sour
     Ok((source, checks))
 }
 
-fn print(out: &mut output::Output, file: &Path, source: Option<&SourceInfo>, checks: &[StageCheck], args: &args::Stages) -> std::io::Result<()> {
+fn print(
+    out: &mut output::Output,
+    file: &Path,
+    source: Option<&SourceInfo>,
+    checks: &[StageCheck],
+    args: &args::Stages,
+) -> std::io::Result<()> {
     match source {
         Some(s) => writeln!(out, "{}: source {}, {} bytes", file.display(), visible(&s.file_name), s.file_size)?,
         None => writeln!(out, "{}: no source is told", file.display())?,
