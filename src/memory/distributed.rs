@@ -96,7 +96,7 @@ impl Handle {
         match &self.tree.ranks {
             None => Err(error!(InvalidArgument, "the dataset is distributed, and the tree is of this process alone")
                 .remedy("share it with a tree of the same communicator, or make it common first")),
-            Some(ranks) => ranks.agreement.same_communicator(array.comm()),
+            Some(ranks) => ranks.check_comm(array.comm()),
         }
     }
 }
@@ -297,7 +297,7 @@ impl MemDatasetDistributed {
     ) -> Result<Option<MemDatasetDistributed>> {
         let array = self.array()?;
         let Some(ranks) = &to.0.tree.ranks else { return Ok(None) };
-        if ranks.agreement.same_communicator(array.comm()).is_err() {
+        if ranks.check_comm(array.comm()).is_err() {
             return Ok(None);
         }
         let Some(mut part) = spread::part(&array, selection)? else { return Ok(None) };

@@ -199,7 +199,7 @@ impl DistributedBuilder<'_> {
         let from = array.axis();
         let prepare = || {
             let ranks = group.0.ranks()?;
-            ranks.agreement.same_communicator(array.comm())?;
+            ranks.check_comm(array.comm())?;
             if let Some(axis) = self.axis {
                 axis.resolve(array.ndim())?;
             }

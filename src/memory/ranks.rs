@@ -86,6 +86,14 @@ impl Ranks {
         self.agreement.comm()
     }
 
+    /// Checks that something is on the communicator of the tree. In words that are the same on all ranks: if all make the mistake, it is their own error.
+    pub(super) fn check_comm(&self, comm: &CommRef) -> Result<()> {
+        if comm.id() != self.comm().id() {
+            bail!(InvalidArgument, "it is on another communicator ({} ranks) than the tree ({} ranks)", comm.size(), self.comm().size());
+        }
+        Ok(())
+    }
+
     /// Notes a change of the tree, if this thread is within a collective call.
     pub(super) fn note(&self, step: impl FnOnce() -> Step) {
         // Another thread that holds it makes a call of its own, which this change is no part of.
