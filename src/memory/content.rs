@@ -17,6 +17,7 @@ use ndarray::ArrayViewMutD;
 use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Content {
     pub(super) fn dtype(&self) -> &DType {
@@ -115,7 +116,13 @@ impl Handle {
 
     /// True if the dataset is spread over ranks at this moment.
     pub(super) fn is_spread(&self) -> bool {
-        matches!(&self.node().kind, Kind::Dataset(stored) if matches!(stored.read().content, Content::Distributed(_)))
+        self.node().spread.load(Ordering::Acquire)
+    }
+
+    /// Makes the dataset hold something else, and gives back what it held.
+    pub(super) fn exchange_content(&self, stored: &mut Stored, content: Content) -> Content {
+        self.node().spread.store(matches!(content, Content::Distributed(_)), Ordering::Release);
+        std::mem::replace(&mut stored.content, content)
     }
 
     /// Changes the properties in the stored object, so that every handle sees it; nothing changes if they do not fit.
@@ -221,7 +228,7 @@ impl Handle {
             let (handle, old) = (self.clone(), stored.content.clone());
             super::ranks::Step::undo(move || {
                 if let Ok(stored) = handle.stored() {
-                    stored.write().content = old;
+                    handle.exchange_content(&mut stored.write(), old);
                 }
             })
         });

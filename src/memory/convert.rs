@@ -33,6 +33,9 @@ impl Handle {
         let prepare = || {
             let handle = open()?;
             let stored = handle.stored()?.read();
+            if let Content::Distributed(array) = &stored.content {
+                ranks.check_comm(array.comm())?; // it can be shared with a tree of other ranks
+            }
             // The axis is that of all ranks' shapes, which are compared.
             let axis = match target {
                 Target::On(axis) => Some(axis.resolve(stored.content.extent().map_or(0, <[usize]>::len))?),
@@ -68,7 +71,7 @@ impl Handle {
             };
             let mut stored = handle.stored()?.write();
             handle.keep_old(&stored);
-            let old = std::mem::replace(&mut stored.content, content);
+            let old = handle.exchange_content(&mut stored, content);
             drop(stored);
             drop(old); // outside of the lock: it can be much
             Ok(handle)

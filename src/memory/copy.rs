@@ -21,6 +21,26 @@ pub(super) fn leaf(node: &Arc<Node>) -> Result<Arc<Node>> {
     Ok(new)
 }
 
+/// The same tree with this rank's parts in the place of distributed datasets, for comparisons. Local.
+pub(super) fn of_this_rank(group: &MemGroup) -> MemGroup {
+    let part = |node: &Arc<Node>| match &node.kind {
+        Kind::Dataset(stored) if matches!(stored.read().content, Content::Distributed(_)) => {
+            let mut part = stored.read().clone();
+            let Content::Distributed(array) = &part.content else { return node.clone() };
+            let of = format!("axis {} of {:?}", array.axis(), array.global_shape());
+            part.content = Content::Common(array.local_array().clone());
+            let new = Node::new(Kind::Dataset(RwLock::new(part)), node.track_order);
+            copy_attributes(node, &new);
+            let mut attrs = new.attrs.write();
+            attrs.get_or_insert_with(|| Box::new(super::table::NameTable::new(node.track_order))).set("__memh5_part", AnyArray::from(of));
+            drop(attrs);
+            new
+        }
+        _ => node.clone(),
+    };
+    MemGroup(copy_tree(&group.0, &mut { part }).0)
+}
+
 /// A copy of a dataset in no group.
 pub(super) fn alone(dataset: &Handle) -> Result<Handle> {
     let node = leaf(dataset.node())?;
@@ -92,7 +112,7 @@ fn repoint(node: &Node, map: &mut dyn FnMut(&ObjectRef) -> ObjectRef) -> Result<
 }
 
 /// Copies what is below a group into a new tree; each dataset and committed type is made by the function.
-fn copy_tree(from: &Handle, make: &mut dyn FnMut(&Arc<Node>) -> Arc<Node>) -> Result<(Handle, HashMap<u64, Arc<Node>>)> {
+fn copy_tree(from: &Handle, make: &mut dyn FnMut(&Arc<Node>) -> Arc<Node>) -> (Handle, HashMap<u64, Arc<Node>>) {
     let start = from.node();
     let root = Handle::of_root(from.tree.for_copy(bare(start, start.track_order)));
     let mut made: HashMap<u64, Arc<Node>> = HashMap::from_iter([(start.id, root.node().clone())]);
@@ -132,7 +152,7 @@ fn copy_tree(from: &Handle, make: &mut dyn FnMut(&Arc<Node>) -> Arc<Node>) -> Re
             to.insert(name, copied);
         }
     }
-    Ok((root, made))
+    (root, made)
 }
 
 impl MemGroup {
@@ -154,7 +174,7 @@ impl MemGroup {
     /// # Errors
     /// `Io` if there is no memory.
     pub fn copy(&self) -> Result<MemGroup> {
-        let (root, made) = copy_tree(&self.0, &mut |node| bare(node, node.track_order))?;
+        let (root, made) = copy_tree(&self.0, &mut |node| bare(node, node.track_order));
         let tree = self.0.tree.id;
         for node in made.values() {
             repoint(node, &mut |r| match r.id() {
@@ -187,7 +207,7 @@ impl MemGroup {
     /// # Errors
     /// None; the type is that of [`copy`](Self::copy).
     pub fn copy_shallow(&self) -> Result<MemGroup> {
-        Ok(MemGroup(copy_tree(&self.0, &mut Arc::clone)?.0))
+        Ok(MemGroup(copy_tree(&self.0, &mut Arc::clone).0))
     }
 
     /// One more handle of this group: caput's view.

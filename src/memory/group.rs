@@ -6,6 +6,7 @@ use super::datatype::MemDatatype;
 use super::node::{Kind, Node, Tag};
 use super::tree::{Handle, Tree};
 use crate::array::AnyArray;
+use crate::distributed::{Call, Number, ReduceOp};
 use crate::dtype::DType;
 use crate::error::{Context, Error, Result, error};
 use crate::path;
@@ -160,10 +161,25 @@ impl MemGroup {
 
     /// True if everything below this group and the other one, of any backend, is equal: [`tree_equal`](crate::tree::tree_equal).
     ///
+    /// Of two trees that the same ranks share, the ranks compare each its own, and all get the same answer: collective then. Distributed datasets are
+    /// equal if they are spread along the same axis and all parts are.
+    ///
     /// # Errors
-    /// `Corrupt` or `Io` if the other tree cannot be read.
+    /// `Corrupt` or `Io` if the other tree cannot be read; `Collective` if the ranks disagree.
     pub fn content_eq(&self, other: &dyn Group) -> Result<bool> {
-        tree::tree_equal(self, other)
+        match (other.as_any().downcast_ref::<MemGroup>(), &self.0.tree.ranks) {
+            (Some(other), Some(ranks)) if other.comm().is_some_and(|comm| comm.id() == ranks.comm().id()) => {
+                let call = Call::new("compare the groups").path(self.name());
+                let mine = || tree::tree_equal(&super::copy::of_this_rank(self), &super::copy::of_this_rank(other));
+                let agreement = &ranks.agreement;
+                agreement.collective(call, |step| {
+                    let mut same = [u8::from(step.agree(mine())?)];
+                    step.comm().all_reduce(&mut same, Number::U8, ReduceOp::Min)?;
+                    Ok(same == [1])
+                })
+            }
+            _ => tree::tree_equal(self, other),
+        }
     }
 
     /// True if this is the root of its tree.

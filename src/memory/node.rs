@@ -150,6 +150,8 @@ pub(super) struct Node {
     pub(super) track_order: bool,
     /// True once a second link was made to it, or it was made part of a second tree.
     pub(super) relinked: AtomicBool,
+    /// True while it is a dataset that is spread over ranks, so that this can be told while somebody writes its elements.
+    pub(super) spread: AtomicBool,
     links: Mutex<InLinks>,
     /// Absent while there are none.
     pub(super) attrs: RwLock<Option<Box<NameTable<AnyArray>>>>,
@@ -206,7 +208,9 @@ pub(super) struct Properties {
 impl Node {
     pub(super) fn new(kind: Kind, track_order: bool) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let spread = matches!(&kind, Kind::Dataset(stored) if matches!(stored.read().content, Content::Distributed(_)));
         Arc::new(Self {
+            spread: AtomicBool::new(spread),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             track_order,
             relinked: AtomicBool::new(false),

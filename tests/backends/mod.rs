@@ -1,13 +1,19 @@
 //! The backends of this build beside plain memory, each as the contract and the model test want it.
 
+use memh5::MemGroup;
 use memh5::contract::{Backend, Capabilities, Fresh};
+use memh5::distributed::SelfComm;
 use memh5::mem_disk::MemDiskGroup;
 use memh5::prelude::*;
+use std::sync::Arc;
 
 /// All of them.
 pub fn others() -> Vec<Box<dyn Backend>> {
     #[cfg_attr(not(feature = "hdf5"), allow(unused_mut))]
-    let mut all: Vec<Box<dyn Backend>> = vec![Box::new(Fresh::new("MemDiskGroup over memory", || Ok(MemDiskGroup::new().to_ref())))];
+    let mut all: Vec<Box<dyn Backend>> = vec![
+        Box::new(Fresh::new("MemDiskGroup over memory", || Ok(MemDiskGroup::new().to_ref()))),
+        Box::new(Fresh::new("memory of one rank", || Ok(MemGroup::distributed(Arc::new(SelfComm::new())).to_ref()))),
+    ];
     #[cfg(feature = "hdf5")]
     all.extend(stored::all());
     all

@@ -3,6 +3,7 @@
 
 mod machine;
 mod program;
+mod ranks;
 mod simple;
 
 use machine::{Machine, Outcome, dtypes, picture};

@@ -8,6 +8,8 @@ pub mod arrays;
 pub mod collectives;
 #[cfg(feature = "hdf5")]
 pub mod files;
+pub mod tree;
+pub mod tree_faults;
 
 use memh5::Result;
 use memh5::distributed::CommRef;
@@ -17,7 +19,7 @@ pub type Case = (&'static str, fn(&CommRef) -> Result<()>);
 
 /// All cases of all suites.
 pub fn all() -> Vec<Case> {
-    let cases = [collectives::CASES, agreement::CASES, &arrays::cases()].concat();
+    let cases = [collectives::CASES, agreement::CASES, &arrays::cases(), tree::CASES, tree_faults::CASES].concat();
     #[cfg(feature = "hdf5")]
     let cases = [&cases[..], files::CASES].concat();
     cases
