@@ -130,6 +130,21 @@ impl MemDiskGroup {
         &self.inner
     }
 
+    /// The group itself if it is in memory, without the policy: for what only trees in memory have, as distributed datasets.
+    ///
+    /// ```
+    /// use memh5::distributed::SelfComm;
+    /// use memh5::{MemDiskGroup, MemGroup, prelude::*};
+    /// let container = MemDiskGroup::from_group(&MemGroup::distributed(std::sync::Arc::new(SelfComm::new())));
+    /// container.create_dataset("vis").write(vec![1.0, 2.0])?;
+    /// let vis = container.memory().expect("in memory").dataset_common_to_distributed("vis", 0)?;
+    /// assert_eq!(vis.local_shape()?, [2]);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    pub fn memory(&self) -> Option<&MemGroup> {
+        self.inner.as_any().downcast_ref()
+    }
+
     /// True if it is in a file, false if it is in memory.
     pub fn ondisk(&self) -> bool {
         self.inner.location().backend != "memory"

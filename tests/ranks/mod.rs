@@ -9,6 +9,8 @@ pub mod collectives;
 #[cfg(feature = "hdf5")]
 pub mod files;
 pub mod tree;
+#[cfg(all(feature = "contract", feature = "mpi"))]
+pub mod tree_contract;
 pub mod tree_faults;
 
 use memh5::Result;
@@ -22,6 +24,8 @@ pub fn all() -> Vec<Case> {
     let cases = [collectives::CASES, agreement::CASES, &arrays::cases(), tree::CASES, tree_faults::CASES].concat();
     #[cfg(feature = "hdf5")]
     let cases = [&cases[..], files::CASES].concat();
+    #[cfg(all(feature = "contract", feature = "mpi"))]
+    let cases = [&cases[..], tree_contract::CASES].concat();
     cases
 }
 
