@@ -54,7 +54,9 @@ pub(crate) fn apply(fs: &dyn FileSystem, target: &Path, file: &dyn File, changes
     // From here on the changes will be made: now, at a second try, or by the next who comes.
     write().or_else(|_| write())?;
     sync(file)?;
-    retry(|| fs.remove_file(&journal))
+    // One that cannot be removed is emptied: it must not be found after later changes.
+    let empty = |_| retry(|| fs.open(&journal, OpenMode::ReadWrite)).and_then(|j| retry(|| j.set_len(0)));
+    retry(|| fs.remove_file(&journal)).or_else(empty)
 }
 
 fn write_journal(fs: &dyn FileSystem, journal: &Path, file: &dyn File, changes: &[Change<'_>], synced: bool) -> io::Result<()> {

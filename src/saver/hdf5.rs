@@ -5,13 +5,22 @@ use super::{Approach, Indices, SaveOptions, Saver, tree};
 use crate::array::AnyArray;
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::format::hdf5::Hdf5File;
-use crate::publish::{FileSystem, OsFileSystem};
-use crate::tree::{DatasetExt, Group, GroupExt, Mode};
+use crate::format::hdf5::transaction::TransactionFile;
+use crate::publish::{File, FileSystem, OpenMode, OsFileSystem, retry};
+use crate::tree::{DatasetExt, DatasetRef, Group, GroupExt, Mode};
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Saves to a dataset of an HDF5 file; groups on the way are made when they are needed, and other objects of the file stay as they are.
+///
+/// Each save is a transaction: what the library would overwrite here and there is brought to the file through a journal, when all of it is known. So after
+/// `kill -9`, a full disk or a failing device the file is that of the last save, or of this one; a save that has returned is in the file, for every
+/// reader. The file stays open from save to save, without a lock: others may read it, and what others write is noticed.
+///
+/// New datasets have chunks of [`chunk_bytes`](SaveOptions::chunk_bytes), whatever the first batch was, and no limit along axis 0. Datasets of
+/// raygent and h5py are grown as they are; one of a fixed size is written anew, once, when it is first appended to.
 ///
 /// ```
 /// use memh5::saver::{Hdf5Saver, Saver, SaverExt, SaveOptions};
@@ -29,18 +38,33 @@ pub struct Hdf5Saver {
     path: PathBuf,
     dataset: String,
     options: SaveOptions,
+    file_system: Arc<dyn FileSystem>,
+    session: Mutex<Option<Session>>,
 }
 
 impl Hdf5Saver {
     /// A saver to the dataset at a path of the file at a path. (raygent's name for it is `dataset`, where none is given.)
     pub fn new(path: impl AsRef<Path>, dataset: impl Into<String>) -> Self {
-        Self { path: path.as_ref().to_owned(), dataset: dataset.into(), options: SaveOptions::new() }
+        Self {
+            path: path.as_ref().to_owned(),
+            dataset: dataset.into(),
+            options: SaveOptions::new(),
+            file_system: Arc::new(OsFileSystem),
+            session: Mutex::new(None),
+        }
     }
 
     /// With options for every save that does not say otherwise.
     #[must_use]
     pub fn with_options(mut self, options: SaveOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// On another file system, as a fault-injecting one. (The file itself is made, and read, by the HDF5 library, which knows the real one only.)
+    #[must_use]
+    pub fn file_system(mut self, file_system: impl FileSystem + 'static) -> Self {
+        self.file_system = Arc::new(file_system);
         self
     }
 
@@ -58,9 +82,8 @@ impl Hdf5Saver {
         if self.path.is_dir() {
             return Err(error!(Io, "this is a directory, not a file").remedy("give the name of a file"));
         }
-        let fs: Arc<dyn FileSystem> = Arc::new(OsFileSystem);
         let begin = Instant::now();
-        let lock = lock(&fs, &self.path, options.the_timeout(), options.the_durability())?;
+        let lock = lock(&self.file_system, &self.path, options.the_timeout(), options.the_durability())?;
         match std::fs::metadata(lock.target()) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.make(lock, data, indices, options),
             Err(e) => Err(Error::io(e, &self.path)),
@@ -69,20 +92,80 @@ impl Hdf5Saver {
                 .remedy("remove it, or overwrite; something may have lost its content")),
             Ok(_) => {
                 let left = options.the_timeout().saturating_sub(begin.elapsed());
-                let file = patiently(left, || Hdf5File::open(lock.target(), Mode::ReadWrite))?;
-                let root = file.root()?;
-                tree::save(&root, &self.dataset, None, data, indices, options)?;
-                file.close()
+                let _alone = patiently(left, || keep_others_out(lock.target()))?;
+                self.change(lock.target(), data, indices, options)
             }
         }
     }
 
     /// The first save makes the file, which is complete or not there.
     fn make(&self, lock: FileLock, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
-        let file = Hdf5File::open(lock.tmpfile(), Mode::CreateNew)?;
+        let file = Hdf5File::options().make_uncached(lock.tmpfile())?;
         tree::save(&file.root()?, &self.dataset, None, data, indices, options)?;
         file.close()?;
         lock.publish()
+    }
+
+    /// A later save is a transaction.
+    fn change(&self, target: &Path, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
+        let mut slot = self.session.lock();
+        // Taken out: after an error the transaction is over, and the file is what it was.
+        let kept = match slot.take() {
+            Some(session) if !session.file.is_stale()? => Some(session),
+            _ => None,
+        };
+        let mut session = match kept {
+            Some(session) => session,
+            None => Session { file: TransactionFile::open(&self.file_system, target)?, dataset: None },
+        };
+        session.save(&self.dataset, data, indices, options).map_err(|e| session.file.failure().unwrap_or(e))?;
+        session.file.commit(options.the_durability())?;
+        if session.file.is_open() {
+            *slot = Some(session);
+        }
+        Ok(())
+    }
+}
+
+/// A file that is kept open from save to save.
+#[derive(Debug)]
+struct Session {
+    /// Closed before the file is.
+    dataset: Option<DatasetRef>,
+    file: TransactionFile,
+}
+
+impl Session {
+    fn save(&mut self, name: &str, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
+        let Some(file) = self.file.file() else { return Err(error!(Closed, "the file was closed")) };
+        let root = file.root()?;
+        let known = match self.dataset.take() {
+            Some(dataset) => Some(dataset),
+            None => tree::find(&root, name)?,
+        };
+        if options.the_approach() == Approach::Append
+            && let Some(dataset) = &known
+        {
+            // Without filters, the rows go to places of chunks that no reader looks at before the shape says so.
+            let spec = dataset.spec()?;
+            self.file.raw_in_place(spec.maxshape.is_some() && spec.filters.is_empty() && spec.chunks().is_some());
+        }
+        self.dataset = tree::save(&root, name, known, data, indices, options)?;
+        Ok(())
+    }
+}
+
+/// Holds the lock that the HDF5 library holds on files that it has open, so that no program reads the file while it changes.
+fn keep_others_out(path: &Path) -> Result<Option<Box<dyn File>>> {
+    if std::env::var("HDF5_USE_FILE_LOCKING").is_ok_and(|v| v == "FALSE" || v == "0") {
+        return Ok(None);
+    }
+    let file = retry(|| OsFileSystem.open(path, OpenMode::ReadWrite)).map_err(|e| Error::io(e, path))?;
+    match retry(|| file.try_lock()) {
+        Ok(true) => Ok(Some(file)),
+        Ok(false) => Err(error!(Locked, "another program has the file open").remedy("close it there; h5py and the HDF5 tools lock a file while it is open")),
+        Err(e) if e.kind() == std::io::ErrorKind::Unsupported => Ok(None),
+        Err(e) => Err(Error::io(e, path)),
     }
 }
 

@@ -16,6 +16,8 @@
 //! * Each save is alone at its target. A second writer, in this process or another, waits, and after the [`timeout`](SaveOptions::timeout) gets an
 //!   error of kind `Locked`.
 //!
+//! [`IntervalBuffer`] stands before a saver: it takes results as they come, also out of order, and saves them by the hundred.
+//!
 //! ```
 //! use memh5::saver::{MemSaver, Indices, SaveOptions, Saver};
 //! use memh5::{MemGroup, prelude::*};
@@ -33,6 +35,7 @@
 //! # Ok::<(), memh5::Error>(())
 //! ```
 
+mod buffer;
 mod exclusive;
 #[cfg(feature = "hdf5")]
 mod hdf5;
@@ -43,6 +46,7 @@ mod options;
 mod plan;
 mod tree;
 
+pub use buffer::{IntervalBuffer, Progress};
 #[cfg(feature = "hdf5")]
 pub use hdf5::Hdf5Saver;
 pub use indices::Indices;

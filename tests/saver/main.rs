@@ -1,5 +1,10 @@
 //! Savers: one rule set on all targets, files that others read and wrote, faults, crashes, and many writers.
 
+mod buffer;
+#[cfg(all(feature = "hdf5", unix))]
+mod crash;
+#[cfg(feature = "hdf5")]
+mod hdf5;
 mod npy;
 mod rules;
 mod targets;

@@ -10,6 +10,7 @@
 //! | `space`, `plan`, `gather`, `transfer` | selections as calls |
 //! | `refs` | object and region references |
 //! | `props`, `chunks`, `filter` | how datasets are made |
+//! | `transaction` | files that change all at once or not at all, for the savers |
 //! | `parallel` | elements moved by all MPI ranks together |
 //!
 //! Files are written so that HDF5 1.8 and later read them (object headers of version 2, which take attributes of any size).
@@ -46,6 +47,7 @@ mod refs;
 mod settle;
 mod signature;
 mod space;
+pub(crate) mod transaction;
 mod transfer;
 mod types;
 

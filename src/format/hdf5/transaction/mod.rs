@@ -1,0 +1,125 @@
+//! HDF5 files that change in transactions.
+//!
+//! The library changes a file here and there, in no order that a crash would respect. Under this driver what it writes behind the end of the file goes
+//! there at once, where it means nothing yet; what it writes below is kept in memory. [`TransactionFile::commit`] then brings it to the file
+//! through a journal: after `kill -9` or a full disk the file is that of the last commit, or of this one, never between.
+//!
+//! Nobody else may write the file between an opening and the last commit, except where [`TransactionFile::is_stale`] is asked.
+
+mod driver;
+mod state;
+
+use super::open::{Hdf5File, Hdf5Options};
+use crate::error::{Error, Result};
+use crate::publish::{Durability, FileInfo, FileSystem, OsFileSystem, journal, lock_file, retry};
+use parking_lot::Mutex;
+use state::State;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An open file and its transaction. Dropped without [`commit`](TransactionFile::commit), it leaves the file as it was.
+#[derive(Debug)]
+pub(crate) struct TransactionFile {
+    file: Option<Hdf5File>,
+    state: Arc<Mutex<State>>,
+    fs: Arc<dyn FileSystem>,
+    path: PathBuf,
+    /// What the file was after the last commit.
+    stamp: Option<FileInfo>,
+    /// The library marks a file of this version while it is open, so it is closed before each commit.
+    marked: bool,
+}
+
+impl TransactionFile {
+    /// Opens a file that is there, after it has finished what a writer left who died. The lock of the file is held.
+    pub(crate) fn open(fs: &Arc<dyn FileSystem>, path: &Path) -> Result<Self> {
+        journal::recover(&**fs, path).map_err(|e| Error::io(e, path))?;
+        let mut state = State::open(Arc::clone(fs), path)?;
+        let mut head = [0; 9];
+        state.read(0, &mut head).map_err(|e| Error::io(e, path))?;
+        // The version of the superblock, if it is at the beginning; one further on is not looked for.
+        let marked = !head.starts_with(b"\x89HDF\r\n\x1a\n") || head[8] >= 3;
+        let state = Arc::new(Mutex::new(state));
+        let file = driver::open_over(&state, |driver| Hdf5Options::default().open_over(path, driver))?;
+        Ok(Self { file: Some(file), state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked })
+    }
+
+    /// The file. `None` after a commit for which it had to be closed.
+    pub(crate) fn file(&self) -> Option<&Hdf5File> {
+        self.file.as_ref()
+    }
+
+    /// Says that until the next commit elements are written only where the committed shapes do not reach, in datasets without filters: they need
+    /// not go through the journal then.
+    pub(crate) fn raw_in_place(&self, yes: bool) {
+        self.state.lock().raw_in_place = yes;
+    }
+
+    /// True if the file can be used for another transaction, unless somebody has changed it meanwhile.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// True if the file is not what it was after the last commit.
+    pub(crate) fn is_stale(&self) -> Result<bool> {
+        let now = match retry(|| self.fs.info(&self.path)) {
+            Ok(now) => now,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+            Err(e) => return Err(Error::io(e, &self.path)),
+        };
+        Ok(self.stamp != Some(now))
+    }
+
+    /// What could not be written, if it was that which failed.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.state.lock().take_failure().map(|e| Error::io(e, &self.path))
+    }
+
+    /// Makes all that was written the content of the file.
+    ///
+    /// # Errors
+    /// `Io`; the file is what it was.
+    pub(crate) fn commit(&mut self, durability: Durability) -> Result<()> {
+        let written = match &self.file {
+            Some(file) if self.marked => {
+                let closed = file.clone().close();
+                self.file = None;
+                closed
+            }
+            Some(file) => file.flush(),
+            None => Ok(()),
+        };
+        written.map_err(|e| self.failure().unwrap_or(e))?;
+        self.state.lock().commit(durability)?;
+        if !self.marked {
+            // A time that no coarse clock gives: so a change by somebody else, within the same tick even, shows.
+            let _ = stamp_time(&self.path);
+            self.stamp = Some(self.state.lock().info()?);
+        }
+        Ok(())
+    }
+}
+
+/// Finishes the commit of a writer who died in the middle of it, if there was one, before the file is opened by others.
+pub(super) fn finish(path: &Path) {
+    let there = journal::path_of(path).is_some_and(|j| j.exists());
+    // Where it cannot be done, a read-only directory say, the library tells what it finds.
+    if there && let Ok(guard) = lock_file(path).timeout(Duration::from_secs(5)).acquire() {
+        let _ = journal::recover(&OsFileSystem, guard.target());
+    }
+}
+
+fn stamp_time(path: &Path) -> std::io::Result<()> {
+    std::fs::File::options().write(true).open(path)?.set_modified(std::time::SystemTime::now())
+}
+
+impl Drop for TransactionFile {
+    fn drop(&mut self) {
+        // What is not committed goes nowhere; and closing writes.
+        self.state.lock().give_up();
+        if let Some(file) = self.file.take() {
+            let _ = file.close();
+        }
+    }
+}
