@@ -29,34 +29,48 @@ pub(crate) fn path_of(target: &Path) -> Option<PathBuf> {
     Some(target.with_file_name(name))
 }
 
+/// Why changes could not be made.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub error: io::Error,
+    /// The file may have changed in part: the journal is there, and [`recover`] will make the rest.
+    pub begun: bool,
+}
+
+impl From<Failed> for io::Error {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}
+
 /// Makes the changes: after a crash all of them are there, or none. They are made in the order given.
 ///
 /// # Errors
-/// What the system says. If the journal could not be written, nothing has changed; if the changes could not be made, the journal is there, and
-/// [`recover`] will make them.
-pub(crate) fn apply(fs: &dyn FileSystem, target: &Path, file: &dyn File, changes: &[Change<'_>], durability: Durability) -> io::Result<()> {
+/// What the system says. If the journal could not be written, nothing has changed.
+pub(crate) fn apply(fs: &dyn FileSystem, target: &Path, file: &dyn File, changes: &[Change<'_>], durability: Durability) -> Result<(), Failed> {
+    let (before, begun) = (|error| Failed { error, begun: false }, |error| Failed { error, begun: true });
     let synced = durability == Durability::Full;
     let sync = |file: &dyn File| if synced { retry(|| file.sync()) } else { Ok(()) };
+    let write = || changes.iter().try_for_each(|(offset, bytes)| file.write_all_at(bytes, *offset));
     if changes.is_empty() {
-        return sync(file);
+        return sync(file).map_err(before);
     }
     if let [(offset, bytes)] = changes
         && !synced
         && offset / PAGE == (offset + bytes.len() as u64).saturating_sub(1) / PAGE
     {
-        return file.write_all_at(bytes, *offset);
+        return write().or_else(|_| write()).map_err(begun);
     }
-    let journal = path_of(target).ok_or(io::ErrorKind::InvalidInput)?;
+    let journal = path_of(target).ok_or(io::ErrorKind::InvalidInput.into()).map_err(before)?;
     write_journal(fs, &journal, file, changes, synced).inspect_err(|_| {
         let _ = fs.remove_file(&journal);
-    })?;
-    let write = || changes.iter().try_for_each(|(offset, bytes)| file.write_all_at(bytes, *offset));
+    })
+    .map_err(before)?;
     // From here on the changes will be made: now, at a second try, or by the next who comes.
-    write().or_else(|_| write())?;
-    sync(file)?;
+    write().or_else(|_| write()).and_then(|()| sync(file)).map_err(begun)?;
     // One that cannot be removed is emptied: it must not be found after later changes.
     let empty = |_| retry(|| fs.open(&journal, OpenMode::ReadWrite)).and_then(|j| retry(|| j.set_len(0)));
-    retry(|| fs.remove_file(&journal)).or_else(empty)
+    retry(|| fs.remove_file(&journal)).or_else(empty).map_err(begun)
 }
 
 fn write_journal(fs: &dyn FileSystem, journal: &Path, file: &dyn File, changes: &[Change<'_>], synced: bool) -> io::Result<()> {

@@ -61,7 +61,7 @@ impl Hdf5Saver {
         self
     }
 
-    /// On another file system, as a fault-injecting one. (The file itself is made, and read, by the HDF5 library, which knows the real one only.)
+    /// On another file system, as a fault-injecting one. ([`load`](Saver::load) reads by the HDF5 library, which knows the real one only.)
     #[must_use]
     pub fn file_system(mut self, file_system: impl FileSystem + 'static) -> Self {
         self.file_system = Arc::new(file_system);
@@ -100,9 +100,9 @@ impl Hdf5Saver {
 
     /// The first save makes the file, which is complete or not there.
     fn make(&self, lock: FileLock, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
-        let file = Hdf5File::options().make_uncached(lock.tmpfile())?;
-        tree::save(&file.root()?, &self.dataset, None, data, indices, options)?;
-        file.close()?;
+        let mut session = Session { file: TransactionFile::create(&self.file_system, lock.tmpfile())?, dataset: None };
+        session.commit(&self.dataset, data, indices, options)?;
+        drop(session);
         lock.publish()
     }
 
@@ -118,8 +118,7 @@ impl Hdf5Saver {
             Some(session) => session,
             None => Session { file: TransactionFile::open(&self.file_system, target)?, dataset: None },
         };
-        session.save(&self.dataset, data, indices, options).map_err(|e| session.file.failure().unwrap_or(e))?;
-        session.file.commit(options.the_durability())?;
+        session.commit(&self.dataset, data, indices, options)?;
         if session.file.is_open() {
             *slot = Some(session);
         }
@@ -136,6 +135,12 @@ struct Session {
 }
 
 impl Session {
+    /// Saves and commits; after an error the session is over.
+    fn commit(&mut self, name: &str, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
+        let saved = self.save(name, data, indices, options).map_err(|e| self.file.failure().unwrap_or(e));
+        saved.and_then(|()| self.file.commit(options.the_durability())).inspect_err(|_| self.file.give_up())
+    }
+
     fn save(&mut self, name: &str, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
         let Some(file) = self.file.file() else { return Err(error!(Closed, "the file was closed")) };
         let root = file.root()?;
@@ -151,6 +156,9 @@ impl Session {
             self.file.raw_in_place(spec.maxshape.is_some() && spec.filters.is_empty() && spec.chunks().is_some());
         }
         self.dataset = tree::save(&root, name, known, data, indices, options)?;
+        if self.file.closes() {
+            self.dataset = None;
+        }
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ const ROUNDS: u64 = 20;
 fn saver(kind: &str, path: &Path) -> Box<dyn Saver> {
     match kind {
         "npy" => Box::new(NumpySaver::new(path)),
-        "hdf5" => Box::new(Hdf5Saver::new(path, "a/rows")),
+        "hdf5" => Box::new(Hdf5Saver::new(path, "a/rows").with_options(SaveOptions::new().chunk_bytes(20_000))),
         "packed" => {
             let options = SaveOptions::from_pairs([("compression", "gzip"), ("chunk_bytes", "8000")]).unwrap();
             Box::new(Hdf5Saver::new(path, "a/rows").with_options(options))

@@ -122,23 +122,28 @@ impl Hdf5Options {
         Hdf5File::of(OpenFile::new(id, Some(path.to_owned()), flags == H5F_ACC_RDWR))
     }
 
-    /// Makes a file for one dataset that is written at once: elements go to the file, not into a cache of chunks.
-    pub(crate) fn make_uncached(&self, path: &Path) -> Result<Hdf5File> {
-        let (name, access, creation) = (c_path(path)?, self.access()?, self.creation()?);
-        h5!(H5Pset_cache(access.get(), 0, 521, 0, 0.75))?;
-        let id = h5!(H5Fcreate(name.as_ptr(), H5F_ACC_EXCL, creation.get(), access.get())).map_err(|e| explain(e, path))?;
+    /// Makes a file by a driver of ours.
+    pub(super) fn create_over(&self, path: &Path, driver: hid_t) -> Result<Hdf5File> {
+        let (name, access, creation) = (c_path(path)?, self.access_over(driver)?, self.creation()?);
+        let id = h5!(H5Fcreate(name.as_ptr(), H5F_ACC_TRUNC, creation.get(), access.get())).map_err(|e| explain(e, path))?;
         Hdf5File::of(OpenFile::new(id, Some(path.to_owned()), true))
     }
 
-    /// Opens a file that is there by a driver of ours. Elements are written at once, not kept in a cache of chunks: they are to be in the file
-    /// after each save, and a small append would write whole chunks.
+    /// Elements are written at once, not kept in a cache of chunks: they are to be in the file after each save, and a small append would write
+    /// whole chunks.
+    fn access_over(&self, driver: hid_t) -> Result<Id> {
+        let access = self.access()?;
+        h5!(H5Pset_driver(access.get(), driver, std::ptr::null()))?;
+        h5!(H5Pset_cache(access.get(), 0, 521, 0, 0.75))?;
+        Ok(access)
+    }
+
+    /// Opens a file that is there by a driver of ours.
     pub(super) fn open_over(&self, path: &Path, driver: hid_t) -> Result<Hdf5File> {
         if !signature::is_there(path)? {
             return Err(error!(Corrupt, "this is not an HDF5 file: it has no HDF5 signature").remedy("check what wrote it"));
         }
-        let (name, access) = (c_path(path)?, self.access()?);
-        h5!(H5Pset_driver(access.get(), driver, std::ptr::null()))?;
-        h5!(H5Pset_cache(access.get(), 0, 521, 0, 0.75))?;
+        let (name, access) = (c_path(path)?, self.access_over(driver)?);
         let id = h5!(H5Fopen(name.as_ptr(), H5F_ACC_RDWR, access.get())).map_err(|e| explain(e, path))?;
         Hdf5File::of(OpenFile::new(id, Some(path.to_owned()), true))
     }

@@ -35,7 +35,7 @@ struct Class {
     dxpl_free: Any,
     open: Option<unsafe extern "C" fn(*const c_char, c_uint, hid_t, u64) -> *mut Driver>,
     close: Option<unsafe extern "C" fn(*mut Driver) -> Herr>,
-    cmp: Option<unsafe extern "C" fn(*const Driver, *const Driver) -> c_int>,
+    cmp: Any,
     query: Option<unsafe extern "C" fn(*const Driver, *mut c_ulong) -> Herr>,
     get_type_map: Any,
     alloc: Any,
@@ -87,7 +87,7 @@ unsafe fn state<'a>(file: *const Driver) -> Option<&'a Arc<Mutex<State>>> {
 }
 
 unsafe extern "C" fn open(_name: *const c_char, _flags: c_uint, _fapl: hid_t, _maxaddr: u64) -> *mut Driver {
-    match NEXT.lock().take() {
+    match NEXT.lock().clone() {
         Some(state) => Box::into_raw(Box::new(Driver { library: [0; 64], state })),
         None => null_mut(),
     }
@@ -99,11 +99,6 @@ unsafe extern "C" fn close(file: *mut Driver) -> Herr {
         drop(unsafe { Box::from_raw(file) });
     }
     0
-}
-
-/// Two openings are never one file: each has a transaction of its own.
-unsafe extern "C" fn compare(a: *const Driver, b: *const Driver) -> c_int {
-    a.cmp(&b) as c_int
 }
 
 unsafe extern "C" fn query(_file: *const Driver, flags: *mut c_ulong) -> Herr {
@@ -156,7 +151,9 @@ unsafe extern "C" fn write(file: *mut Driver, kind: c_int, _dxpl: hid_t, at: u64
     }
     // SAFETY: the library gives a buffer of that size, which does not change during the call.
     let bytes = unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), size) };
-    if state.lock().write(at, bytes, kind == RAW).is_ok() { 0 } else { -1 }
+    // A failure is kept for the commit, and not told to the library: it would go on with what it could not write, and harm the process at the end.
+    state.lock().write(at, bytes, kind == RAW);
+    0
 }
 
 /// The driver's number in the library.
@@ -188,7 +185,8 @@ fn driver() -> Result<hid_t> {
         dxpl_free: None,
         open: Some(open),
         close: Some(close),
-        cmp: Some(compare),
+        // So two openings are never one file: each has a transaction of its own.
+        cmp: None,
         query: Some(query),
         get_type_map: None,
         alloc: None,

@@ -11,7 +11,7 @@ mod state;
 
 use super::open::{Hdf5File, Hdf5Options};
 use crate::error::{Error, Result};
-use crate::publish::{Durability, FileInfo, FileSystem, OsFileSystem, journal, lock_file, retry};
+use crate::publish::{Durability, FileInfo, FileSystem, OpenMode, OsFileSystem, journal, lock_file, retry};
 use parking_lot::Mutex;
 use state::State;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl TransactionFile {
     /// Opens a file that is there, after it has finished what a writer left who died. The lock of the file is held.
     pub(crate) fn open(fs: &Arc<dyn FileSystem>, path: &Path) -> Result<Self> {
         journal::recover(&**fs, path).map_err(|e| Error::io(e, path))?;
-        let mut state = State::open(Arc::clone(fs), path)?;
+        let mut state = State::open(Arc::clone(fs), path, OpenMode::ReadWrite)?;
         let mut head = [0; 9];
         state.read(0, &mut head).map_err(|e| Error::io(e, path))?;
         // The version of the superblock, if it is at the beginning; one further on is not looked for.
@@ -43,6 +43,13 @@ impl TransactionFile {
         let state = Arc::new(Mutex::new(state));
         let file = driver::open_over(&state, |driver| Hdf5Options::default().open_over(path, driver))?;
         Ok(Self { file: Some(file), state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked })
+    }
+
+    /// Makes a file. It is complete after the first commit, and nobody should see it before.
+    pub(crate) fn create(fs: &Arc<dyn FileSystem>, path: &Path) -> Result<Self> {
+        let state = Arc::new(Mutex::new(State::open(Arc::clone(fs), path, OpenMode::CreateNew)?));
+        let file = driver::open_over(&state, |driver| Hdf5Options::default().create_over(path, driver))?;
+        Ok(Self { file: Some(file), state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked: false })
     }
 
     /// The file. `None` after a commit for which it had to be closed.
@@ -54,6 +61,16 @@ impl TransactionFile {
     /// not go through the journal then.
     pub(crate) fn raw_in_place(&self, yes: bool) {
         self.state.lock().raw_in_place = yes;
+    }
+
+    /// True if the file is closed by the commit, and with it its objects, which have to be given back before.
+    pub(crate) fn closes(&self) -> bool {
+        self.marked
+    }
+
+    /// Says that what was written will not be committed, before its objects are given back.
+    pub(crate) fn give_up(&self) {
+        self.state.lock().give_up();
     }
 
     /// True if the file can be used for another transaction, unless somebody has changed it meanwhile.

@@ -34,10 +34,10 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Opens a file that is there.
-    pub(super) fn open(fs: Arc<dyn FileSystem>, path: &Path) -> Result<Self> {
+    /// Opens a file that is there, or makes one.
+    pub(super) fn open(fs: Arc<dyn FileSystem>, path: &Path, mode: OpenMode) -> Result<Self> {
         let io = |e| Error::io(e, path);
-        let file = retry(|| fs.open(path, OpenMode::ReadWrite)).map_err(io)?;
+        let file = retry(|| fs.open(path, mode)).map_err(io)?;
         let len = retry(|| file.info()).map_err(io)?.len;
         Ok(Self {
             fs,
@@ -91,18 +91,15 @@ impl State {
         Ok(())
     }
 
-    /// Writes as the library says: behind the committed bytes at once, among them into memory.
-    pub(super) fn write(&mut self, at: u64, bytes: &[u8], raw: bool) -> io::Result<()> {
-        if self.given_up {
-            return Ok(());
+    /// Writes as the library says: behind the committed bytes at once, among them into memory. A failure is told at the commit; after it nothing
+    /// more is written.
+    pub(super) fn write(&mut self, at: u64, bytes: &[u8], raw: bool) {
+        if self.given_up || self.failure.is_some() {
+            return;
         }
-        let result = self.try_write(at, bytes, raw);
-        if let Err(e) = &result
-            && self.failure.is_none()
-        {
-            self.failure = Some(copy(e));
+        if let Err(e) = self.try_write(at, bytes, raw) {
+            self.failure = Some(e);
         }
-        result
     }
 
     fn try_write(&mut self, at: u64, bytes: &[u8], raw: bool) -> io::Result<()> {
@@ -142,6 +139,7 @@ impl State {
 
     fn try_commit(&mut self, durability: Durability) -> io::Result<()> {
         if let Some(failure) = self.failure.take() {
+            self.given_up = true;
             return Err(failure);
         }
         if self.len < self.eoa {
@@ -154,8 +152,15 @@ impl State {
         let committed = self.committed;
         let part = |number: u64, page: &[u8]| (committed - number * PAGE).min(page.len() as u64) as usize;
         let changes: Vec<Change<'_>> = self.pages.iter().rev().map(|(number, page)| (number * PAGE, &page[..part(*number, page)])).collect();
-        journal::apply(&*self.fs, &self.path, &*self.file, &changes, durability)?;
-        drop(changes);
+        let applied = journal::apply(&*self.fs, &self.path, &*self.file, &changes, durability);
+        if let Err(failed) = applied {
+            if failed.begun {
+                // The new content will be finished, so what belongs to it behind the old end has to stay.
+                self.committed = self.len;
+            }
+            self.given_up = true;
+            return Err(failed.error);
+        }
         self.pages.clear();
         if self.len > self.eoa {
             // The library gave up room at the end; it may want it again.
@@ -179,13 +184,6 @@ impl State {
     }
 }
 
-fn copy(e: &io::Error) -> io::Error {
-    match e.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(e.kind(), e.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,12 +195,12 @@ mod tests {
         let path = dir.path().join("x");
         let old: Vec<u8> = (0..10_000u32).map(|i| i as u8).collect();
         std::fs::write(&path, &old).unwrap();
-        let mut state = State::open(Arc::new(OsFileSystem), &path).unwrap();
+        let mut state = State::open(Arc::new(OsFileSystem), &path, OpenMode::ReadWrite).unwrap();
         let mut want = old.clone();
         want.resize(12_000, 0);
         for (at, len) in [(10u64, 20usize), (4090, 12), (4096, 4096), (9_990, 500), (11_000, 1000)] {
             let bytes = vec![at as u8 ^ 0x55; len];
-            state.write(at, &bytes, false).unwrap();
+            state.write(at, &bytes, false);
             want[at as usize..at as usize + len].copy_from_slice(&bytes);
             let mut seen = vec![0; 12_000];
             state.read(0, &mut seen).unwrap();
@@ -212,10 +210,10 @@ mod tests {
         state.eoa = 12_000;
         state.commit(Durability::Process).unwrap();
         assert!(std::fs::read(&path).unwrap() == want);
-        state.write(0, b"lost", false).unwrap();
-        state.write(12_000, b"lost", false).unwrap();
+        state.write(0, b"lost", false);
+        state.write(12_000, b"lost", false);
         state.give_up();
-        state.write(0, b"lost", false).unwrap();
+        state.write(0, b"lost", false);
         assert!(std::fs::read(&path).unwrap() == want);
     }
 }
