@@ -47,7 +47,13 @@ impl From<Failed> for io::Error {
 ///
 /// # Errors
 /// What the system says. If the journal could not be written, nothing has changed.
-pub(crate) fn apply(fs: &dyn FileSystem, target: &Path, file: &dyn File, changes: &[Change<'_>], durability: Durability) -> Result<(), Failed> {
+pub(crate) fn apply(
+    fs: &dyn FileSystem,
+    target: &Path,
+    file: &dyn File,
+    changes: &[Change<'_>],
+    durability: Durability,
+) -> Result<(), Failed> {
     let (before, begun) = (|error| Failed { error, begun: false }, |error| Failed { error, begun: true });
     let synced = durability == Durability::Full;
     let sync = |file: &dyn File| if synced { retry(|| file.sync()) } else { Ok(()) };
@@ -62,10 +68,11 @@ pub(crate) fn apply(fs: &dyn FileSystem, target: &Path, file: &dyn File, changes
         return write().or_else(|_| write()).map_err(begun);
     }
     let journal = path_of(target).ok_or(io::ErrorKind::InvalidInput.into()).map_err(before)?;
-    write_journal(fs, &journal, file, changes, synced).inspect_err(|_| {
-        let _ = fs.remove_file(&journal);
-    })
-    .map_err(before)?;
+    write_journal(fs, &journal, file, changes, synced)
+        .inspect_err(|_| {
+            let _ = fs.remove_file(&journal);
+        })
+        .map_err(before)?;
     // From here on the changes will be made: now, at a second try, or by the next who comes.
     write().or_else(|_| write()).and_then(|()| sync(file)).map_err(begun)?;
     // One that cannot be removed is emptied: it must not be found after later changes.

@@ -171,7 +171,8 @@ fn keep_others_out(path: &Path) -> Result<Option<Box<dyn File>>> {
     let file = retry(|| OsFileSystem.open(path, OpenMode::ReadWrite)).map_err(|e| Error::io(e, path))?;
     match retry(|| file.try_lock()) {
         Ok(true) => Ok(Some(file)),
-        Ok(false) => Err(error!(Locked, "another program has the file open").remedy("close it there; h5py and the HDF5 tools lock a file while it is open")),
+        Ok(false) => Err(error!(Locked, "another program has the file open")
+            .remedy("close it there; h5py and the HDF5 tools lock a file while it is open")),
         Err(e) if e.kind() == std::io::ErrorKind::Unsupported => Ok(None),
         Err(e) => Err(Error::io(e, path)),
     }

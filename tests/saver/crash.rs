@@ -29,7 +29,8 @@ const KINDS: [&str; 3] = ["npy", "hdf5", "packed"];
 
 /// The rows of the append of that number, by one of two writers.
 fn batch(writer: i64, number: i64) -> AnyArray {
-    ndarray::Array2::from_shape_fn((ROWS, 3), |(r, k)| if k == 0 { writer * 1_000_000 + number } else { (number + r as i64) * k as i64 }).into()
+    ndarray::Array2::from_shape_fn((ROWS, 3), |(r, k)| if k == 0 { writer * 1_000_000 + number } else { (number + r as i64) * k as i64 })
+        .into()
 }
 
 fn writer(kind: &str, path: &Path, task: &str, id: i64, first: i64) -> Child {

@@ -42,7 +42,8 @@ fn the_chunks_do_not_depend_on_the_first_batch() {
 fn filters_are_applied() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.h5");
-    let options = SaveOptions::from_pairs([("compression", "gzip"), ("compression_opts", "9"), ("shuffle", "true"), ("fletcher32", "1")]).unwrap();
+    let options =
+        SaveOptions::from_pairs([("compression", "gzip"), ("compression_opts", "9"), ("shuffle", "true"), ("fletcher32", "1")]).unwrap();
     let saver = Hdf5Saver::new(&path, "g/x").with_options(options);
     for _ in 0..10 {
         saver.append(vec![1.0; 20_000]).unwrap();
@@ -99,7 +100,11 @@ with h5py.File('block.h5', 'w', userblock_size=512) as f:
         );
         h5py(dir.path(), &code).unwrap();
         saver.append(vec![8]).unwrap();
-        h5py(dir.path(), &format!("d = h5py.File('{file}', 'r')['dataset'][:]; assert d[999:].tolist() == [999, 7, 8] and len(d) == 1002, d")).unwrap();
+        h5py(
+            dir.path(),
+            &format!("d = h5py.File('{file}', 'r')['dataset'][:]; assert d[999:].tolist() == [999, 7, 8] and len(d) == 1002, d"),
+        )
+        .unwrap();
     }
     at("raygent.h5", "fixed").append(array![[6.0, 7.0, 8.0]]).unwrap();
     assert_eq!(at("raygent.h5", "limited").append(vec![1, 2, 3]).unwrap_err().kind(), ErrorKind::Shape);
@@ -253,7 +258,10 @@ fn every_call_fails_in_turn() {
 fn a_dtype_of_every_kind() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.h5");
-    for (k, dtype) in ["u1", ">i2", "f2", "c8", "S5", "|b1", "str", "vlen(i4)", "enum |i1 {A=0, B=1}", "{x: f8, s: str, a: i4[2]}"].into_iter().enumerate() {
+    for (k, dtype) in ["u1", ">i2", "f2", "c8", "S5", "|b1", "str", "vlen(i4)", "enum |i1 {A=0, B=1}", "{x: f8, s: str, a: i4[2]}"]
+        .into_iter()
+        .enumerate()
+    {
         let dtype: DType = dtype.parse().unwrap();
         let saver = Hdf5Saver::new(&path, format!("d{k}"));
         let rows = AnyArray::zeros(dtype.clone(), [3]).unwrap();

@@ -224,8 +224,11 @@ impl<S: Saver> Shared<S> {
                 self.changed.wait(&mut state);
             } else if !state.pending.is_due(self.interval) {
                 let missing = state.pending.missing().unwrap_or_default();
-                return Err(error!(NotAllowed, "{held} results are held, and there is room for {capacity}: they wait for the result {missing}")
-                    .remedy("push that one first, or give the buffer a larger capacity"));
+                return Err(error!(
+                    NotAllowed,
+                    "{held} results are held, and there is room for {capacity}: they wait for the result {missing}"
+                )
+                .remedy("push that one first, or give the buffer a larger capacity"));
             } else if state.background && state.failed.is_none() {
                 self.changed.wait(&mut state);
             } else {

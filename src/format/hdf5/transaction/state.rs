@@ -151,7 +151,8 @@ impl State {
         }
         let committed = self.committed;
         let part = |number: u64, page: &[u8]| (committed - number * PAGE).min(page.len() as u64) as usize;
-        let changes: Vec<Change<'_>> = self.pages.iter().rev().map(|(number, page)| (number * PAGE, &page[..part(*number, page)])).collect();
+        let changes: Vec<Change<'_>> =
+            self.pages.iter().rev().map(|(number, page)| (number * PAGE, &page[..part(*number, page)])).collect();
         let applied = journal::apply(&*self.fs, &self.path, &*self.file, &changes, durability);
         if let Err(failed) = applied {
             if failed.begun {
