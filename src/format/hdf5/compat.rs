@@ -25,3 +25,14 @@ pub(super) const OBJECT: H5R_type_t = H5R_type_t::H5R_OBJECT;
 pub(super) const REGION: H5R_type_t = H5R_type_t::H5R_DATASET_REGION1;
 #[cfg(not(hdf5_1_12))]
 pub(super) const REGION: H5R_type_t = H5R_type_t::H5R_DATASET_REGION;
+
+// What a library without its deprecated calls (the bundled one) has no more.
+#[cfg(hdf5_1_12)]
+pub(super) use hdf5_sys::h5l::{H5L_info2_t as LinkInfo, H5Lget_info2 as link_info, H5Literate2 as iterate_links};
+#[cfg(hdf5_1_12)]
+pub(super) use hdf5_sys::h5t::H5Treclaim as reclaim;
+
+#[cfg(not(hdf5_1_12))]
+pub(super) use hdf5_sys::h5d::H5Dvlen_reclaim as reclaim;
+#[cfg(not(hdf5_1_12))]
+pub(super) use hdf5_sys::h5l::{H5L_info1_t as LinkInfo, H5Lget_info1 as link_info, H5Literate1 as iterate_links};

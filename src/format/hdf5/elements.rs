@@ -1,12 +1,12 @@
 //! Elements between the library's buffers and an array: byte order, padding, and what the library keeps behind pointers.
 
+use super::compat::reclaim;
 use super::ffi::{Id, h5, hid_t};
 use super::refs::References;
 use crate::array::{AnyArray, Arena, Item};
 use crate::dtype::layout::{Layout, Run, SlotKind};
 use crate::dtype::{DType, Order};
 use crate::error::{Result, bail, error};
-use hdf5_sys::h5d::H5Dvlen_reclaim;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::H5Screate_simple;
 use hdf5_sys::h5t::hvl_t;
@@ -148,7 +148,7 @@ impl Drop for Reclaim<'_> {
         let dims = [self.count as u64];
         let Ok(space) = h5!(H5Screate_simple(1, dims.as_ptr(), std::ptr::null())).map(Id::own) else { return };
         // A failure leaks memory and does no other harm.
-        let _ = h5!(H5Dvlen_reclaim(self.type_id, space.get(), H5P_DEFAULT, self.scratch.words.as_mut_ptr().cast()));
+        let _ = h5!(reclaim(self.type_id, space.get(), H5P_DEFAULT, self.scratch.words.as_mut_ptr().cast()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Links of groups.
 
 use super::attributes::{Names, texts};
+use super::compat::{LinkInfo, iterate_links, link_info};
 use super::ffi::{c_name, h5, hid_t};
 use super::props;
 use crate::error::{Error, ErrorKind, Result, bail};
@@ -10,7 +11,7 @@ use hdf5_sys::h5l::*;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-unsafe extern "C" fn collect(_: hid_t, name: *const c_char, _: *const H5L_info1_t, out: *mut c_void) -> c_int {
+unsafe extern "C" fn collect(_: hid_t, name: *const c_char, _: *const LinkInfo, out: *mut c_void) -> c_int {
     // SAFETY: the library hands over a C string, and the vector that names passed in.
     unsafe {
         if let Some(out) = out.cast::<Names>().as_mut() {
@@ -21,11 +22,10 @@ unsafe extern "C" fn collect(_: hid_t, name: *const c_char, _: *const H5L_info1_
 }
 
 /// The names of a group: in the order in which they were made if it is tracked, else sorted by code point.
-#[allow(deprecated)]
 pub(super) fn names(group: hid_t, tracked: bool) -> Result<Vec<String>> {
     let mut names = Names::new();
     let (index, order) = if tracked { (H5_INDEX_CRT_ORDER, H5_ITER_INC) } else { (H5_INDEX_NAME, H5_ITER_NATIVE) };
-    h5!(H5Literate1(group, index, order, std::ptr::null_mut(), Some(collect), (&raw mut names).cast()))?;
+    h5!(iterate_links(group, index, order, std::ptr::null_mut(), Some(collect), (&raw mut names).cast()))?;
     let mut names = texts(names, "a link")?;
     if !tracked {
         names.sort_unstable();
@@ -43,16 +43,14 @@ pub(super) fn exists(group: hid_t, name: &str) -> Result<bool> {
     Ok(h5!(H5Lexists(group, name.as_ptr(), H5P_DEFAULT))? > 0)
 }
 
-#[allow(deprecated)]
 fn info(group: hid_t, name: &CStr) -> Result<(c_int, usize)> {
     // The class is a number that other programs may have registered, so it is read as one.
-    let mut info = std::mem::MaybeUninit::<H5L_info1_t>::zeroed();
-    h5!(H5Lget_info1(group, name.as_ptr(), info.as_mut_ptr(), H5P_DEFAULT))?;
+    let mut info = std::mem::MaybeUninit::<LinkInfo>::zeroed();
+    h5!(link_info(group, name.as_ptr(), info.as_mut_ptr(), H5P_DEFAULT))?;
     let at = info.as_mut_ptr();
-    // SAFETY: the library has filled the record. The class is read as the number that it is, without making it an enumeration.
-    let (class, mut value) = unsafe { ((&raw const (*at).type_).cast::<c_int>().read(), (*at).u) };
-    // SAFETY: the length is one of the members of the union, which has no invalid values.
-    let size = unsafe { *value.val_size() };
+    // SAFETY: the library has filled the record. The class is read as the number that it is, without making it an enumeration; the length is
+    // one of the members of a union that has no invalid values.
+    let (class, size) = unsafe { ((&raw const (*at).type_).cast::<c_int>().read(), (&raw const (*at).u).cast::<usize>().read()) };
     Ok((class, size))
 }
 
