@@ -4,7 +4,13 @@ import pathlib
 import statistics
 import sys
 
+SIZES = ["1000 events of 100 voxels", "10000 events of 100 voxels", "1000 events of 5000 voxels"]
+
 TARGETS = {
+    **{f"write {size}": 20.0 for size in SIZES},
+    **{f"read {size}": 20.0 for size in SIZES},
+    **{f"write {size}, bulk, version {v}": 0.5 for size in SIZES for v in (1, 2)},
+    **{f"read {size}, bulk, version {v}": 1.0 for size in SIZES for v in (1, 2)},
     "save 1 GiB": 1.0,
     "load 1 GiB": 1.0,
     "save 10^4 datasets": 2.0,

@@ -445,3 +445,51 @@ fn damaged_files_never_crash_the_tool() {
     eprintln!("{rounds} damaged files: {} were read, {} are reported as damaged, {} could not be opened", codes[0], codes[1], codes[2]);
     assert!(codes[2] > 0 && codes[0] > 0, "the mutants test nothing");
 }
+
+#[test]
+fn stages_are_listed_and_compared() {
+    use memh5::stage::{Batch, SourceInfo, StageHdf5Writer, StageOptions};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run_stage.h5");
+    let file = path.display().to_string();
+    {
+        let _alone = alone();
+        let source = SourceInfo::new("run.root", 5, 6).unwrap();
+        let batch = Batch::new(2).with_source(&source).unwrap().with("x", vec![vec![1.0f64, 2.0, 3.0], vec![4.0]]).unwrap();
+        let mut writer = StageHdf5Writer::builder().file_name(&path).build().unwrap();
+        let options = StageOptions::new().cfg(&serde_json::json!({"lr": 0.5})).unwrap().attr("tag", "t\u{1b}").unwrap();
+        writer.write_stage("hits", &batch, &options).unwrap();
+        writer.write_stage("later", &batch, &StageOptions::new()).unwrap();
+        writer.finalize_stage("hits").unwrap();
+        writer.close().unwrap();
+    }
+    let told = run(&["stages", &file]);
+    assert_eq!((told.code, told.err.as_str()), (0, ""), "{}", told.out);
+    for text in [
+        "source run.root, 5 bytes",
+        "hits: 2 events, 2 products, complete and valid: 3 checksums agree",
+        "later: 2 events, 2 products, incomplete",
+    ] {
+        assert!(told.out.contains(text), "'{text}' is missing in:\n{}", told.out);
+    }
+    let told = run(&["stages", &file, "-a", "--quick"]);
+    assert!(
+        told.out.contains("@tag: ") && told.out.contains("| lr: 0.5") && !told.out.contains('\u{1b}') && told.out.contains("complete\n"),
+        "{}",
+        told.out
+    );
+    assert_eq!(run(&["verify", &file]).code, 0);
+    // One bit of the numbers.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let needle: Vec<u8> = [1.0f64, 2.0, 3.0, 4.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let at = bytes.windows(needle.len()).position(|w| w == needle).unwrap();
+    bytes[at + 9] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    for command in ["stages", "verify"] {
+        let told = run(&[command, &file]);
+        assert_eq!(told.code, 1, "{command}: {}{}", told.out, told.err);
+        assert!(told.out.contains("checksum"), "{command}: {}", told.out);
+    }
+    let (_directory, other) = self::directory();
+    refused(&["stages", &other], &["no cache of stages"]);
+}

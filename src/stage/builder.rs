@@ -28,6 +28,7 @@ pub struct StageHdf5WriterBuilder {
     flush_frequency: Option<u64>,
     overwrite: bool,
     overwrite_stage: bool,
+    routed: bool,
     version: FormatVersion,
     target: Target,
 }
@@ -47,6 +48,7 @@ impl Default for StageHdf5WriterBuilder {
             flush_frequency: None,
             overwrite: false,
             overwrite_stage: false,
+            routed: false,
             version: FormatVersion::V1,
             target: Target::Files(Files::default()),
         }
@@ -73,6 +75,12 @@ impl StageHdf5WriterBuilder {
     /// The names of the input files. With more than one, every cache is named after its source.
     pub fn prefix<P: AsRef<Path>>(mut self, inputs: impl IntoIterator<Item = P>) -> Self {
         self.prefix = inputs.into_iter().map(|p| p.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// Names every cache after its source, also that of a single one, as with several inputs.
+    pub fn route_by_source(mut self, route: bool) -> Self {
+        self.routed = route;
         self
     }
 
@@ -209,7 +217,7 @@ impl StageHdf5WriterBuilder {
         Ok(StageHdf5Writer::of(super::writer::Settings {
             base,
             directory: self.directory,
-            routed: self.prefix.len() > 1,
+            routed: self.routed || self.prefix.len() > 1,
             suffix: self.suffix,
             stage: self.stage,
             projection: self.projection,

@@ -46,17 +46,7 @@ impl Cache {
     pub fn new(path: PathBuf, source: SourceInfo, version: FormatVersion, session: &str, target: &Target, fresh: bool) -> Result<Self> {
         let place = match target {
             Target::Files(files) => Place::File(FilePlace::new(path.clone(), files.clone(), fresh)),
-            Target::Groups(group_of) => {
-                let root = group_of(&path)?;
-                if fresh {
-                    for name in ["info", "source", "stages"] {
-                        if root.contains(name)? {
-                            root.delete(name)?;
-                        }
-                    }
-                }
-                Place::Group(root)
-            }
+            Target::Groups(group_of) => Place::Group { root: group_of(&path)?, fresh },
         };
         Ok(Self { path, source, version, session: session.to_owned(), place, builds: BTreeMap::new(), touched: false, used: false })
     }
@@ -68,7 +58,8 @@ impl Cache {
 
     fn look<T>(&mut self, f: impl FnOnce(&dyn Group) -> Result<T>) -> Result<Option<T>> {
         match &mut self.place {
-            Place::Group(root) => f(&**root).map(Some),
+            Place::Group { fresh: true, .. } => Ok(None),
+            Place::Group { root, .. } => f(&**root).map(Some),
             Place::File(file) => file.look(f),
         }
     }
@@ -137,7 +128,16 @@ impl Cache {
     /// The root of what is written, with `/info` and `/source` of this session.
     fn root(&mut self) -> Result<GroupRef> {
         let root = match &mut self.place {
-            Place::Group(root) => root.clone(),
+            Place::Group { root, fresh } => {
+                if std::mem::take(fresh) {
+                    for name in ["info", "source", "stages"] {
+                        if root.contains(name)? {
+                            root.delete(name)?;
+                        }
+                    }
+                }
+                root.clone()
+            }
             Place::File(file) => file.open()?,
         };
         if !self.touched {
@@ -161,7 +161,7 @@ impl Cache {
             build.pending = 0;
         }
         match &mut self.place {
-            Place::Group(root) if flush => root.flush(),
+            Place::Group { root, .. } if flush => root.flush(),
             Place::File(file) if flush => file.flush(),
             _ => Ok(()),
         }?;
@@ -195,7 +195,7 @@ impl Cache {
     pub fn rest(&mut self) -> Result<()> {
         self.builds.values_mut().for_each(|b| b.store.release());
         match &mut self.place {
-            Place::Group(_) => Ok(()),
+            Place::Group { .. } => Ok(()),
             Place::File(file) => file.close(),
         }
     }
@@ -228,7 +228,7 @@ impl Cache {
         drop((info, group));
         self.builds.values_mut().for_each(|b| b.store.release());
         match &mut self.place {
-            Place::Group(root) => root.flush()?,
+            Place::Group { root, .. } => root.flush()?,
             Place::File(file) => {
                 drop(root);
                 file.publish(|root| {
@@ -253,14 +253,14 @@ impl Cache {
     /// The root group, if the cache is in one.
     pub fn group(&self) -> Option<GroupRef> {
         match &self.place {
-            Place::Group(root) => Some(root.clone()),
+            Place::Group { root, .. } => Some(root.clone()),
             Place::File(_) => None,
         }
     }
 
     pub fn flush(&mut self) -> Result<()> {
         match &self.place {
-            Place::Group(root) => root.flush(),
+            Place::Group { root, .. } => root.flush(),
             Place::File(file) => file.flush(),
         }
         .with_context(|| ("/", "flush the cache"))
@@ -271,7 +271,7 @@ impl Cache {
     pub fn abandon(&mut self) -> Result<()> {
         self.builds.clear();
         match &mut self.place {
-            Place::Group(_) => Ok(()),
+            Place::Group { .. } => Ok(()),
             Place::File(file) => file.abandon(),
         }
     }
@@ -287,7 +287,7 @@ impl Cache {
     /// True if there is unfinished work.
     pub fn is_active(&self) -> bool {
         match &self.place {
-            Place::Group(_) => !self.builds.is_empty(),
+            Place::Group { .. } => !self.builds.is_empty(),
             Place::File(file) => file.is_active(),
         }
     }

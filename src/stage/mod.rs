@@ -9,7 +9,8 @@
 //! | [`StageHdf5Writer`], [`StageHdf5WriterBuilder`] | the class `StageHDF5Writer` and its arguments |
 //! | [`Batch`], [`Product`] | the dictionary of a batch and its values |
 //! | [`DataFormat`], [`StageState`] | the dataclasses of these names |
-//! | [`SourceInfo`] | the three keys of a batch's source |
+//! | [`SpreadStageWriter`] | nothing: a writer on several ranks |
+| [`SourceInfo`] | the three keys of a batch's source |
 //! | [`StageReader`] | `StageHDF5Reader`, and `HDF5Reader` for flat files |
 //!
 //! # A stage is absent, incomplete, or complete and valid
@@ -35,12 +36,14 @@ mod provenance;
 mod read;
 mod regions;
 mod rows;
+mod spread;
 mod status;
 mod store;
 mod target;
 mod v1;
 mod v2;
 mod version;
+mod wire;
 mod writer;
 mod yaml;
 
@@ -57,6 +60,7 @@ pub use options::StageOptions;
 pub use product::{EventValue, Product};
 pub use provenance::{SourceInfo, ensure_source_group, get_batch_source_info, split_batch_by_source, with_source_provenance};
 pub use read::{Event, StageReader, StageReaderBuilder};
+pub use spread::SpreadStageWriter;
 pub use status::{StageInfo, StageStatus};
 pub use version::{FormatVersion, SPINE_VERSION};
 pub use writer::{StageHdf5Writer, StageState};

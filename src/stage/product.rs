@@ -311,6 +311,17 @@ impl Product {
         Ok(out)
     }
 
+    /// The same with one value per event, where it is one for the batch.
+    pub(crate) fn for_events(&self, events: usize) -> Result<Self> {
+        match &self.columns {
+            Columns::Scalars { values, batch: true } => {
+                let columns = Columns::Scalars { values: super::v1::per_event(values, true, events)?, batch: false };
+                Ok(Self { format: self.format.clone(), columns })
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// How it is stored.
     pub fn format(&self) -> &DataFormat {
         &self.format

@@ -53,8 +53,8 @@ pub(super) fn memory() -> Target {
 
 /// The place of one cache.
 pub(super) enum Place {
-    /// A group of the caller's.
-    Group(GroupRef),
+    /// A group of the caller's; `fresh` if what is there is to be replaced as a whole.
+    Group { root: GroupRef, fresh: bool },
     File(FilePlace),
 }
 

@@ -148,25 +148,49 @@ impl StageHdf5Writer {
     /// is complete; `Locked`, with its holder, if another writer has the cache. While it writes: `Io` and others; then the writer is
     /// `Poisoned`.
     pub fn write_stage(&mut self, stage: &str, batch: &Batch, options: &StageOptions) -> Result<()> {
-        self.check_usable()?;
+        let planned = self.plan(stage, batch, options)?;
+        self.write_planned(stage, planned, options)
+    }
+
+    /// Everything that can be refused, without touching a cache; their locks are held then.
+    pub(super) fn plan(&mut self, stage: &str, batch: &Batch, options: &StageOptions) -> Result<Planned> {
+        self.check_ready()?;
         let path = || (format!("/stages/{stage}"), "write to the stage");
         let prepared = self.prepare(stage, batch).with_context(path)?;
-        let overwrite = options.overwrite_stage || self.settings.overwrite_stage;
-        let plan = Plan { stage, formats: &prepared.formats, options, overwrite };
-        let parts = match self.lock_all(prepared.parts, &plan) {
-            Ok(parts) => parts,
-            Err(e) => return Err(e).with_context(path),
-        };
-        self.stages.insert(stage.to_owned(), plan.formats.to_vec());
-        for (cache, part) in parts {
-            let Some(cache) = self.caches.get_mut(&cache) else { continue };
+        let plan = self.plan_of(stage, &prepared.formats, options);
+        let parts = self.lock_all(prepared.parts, &plan).with_context(path)?;
+        Ok(Planned { formats: prepared.formats, parts })
+    }
+
+    fn plan_of<'p>(&self, stage: &'p str, formats: &'p [(String, DataFormat)], options: &'p StageOptions) -> Plan<'p> {
+        Plan { stage, formats, options, overwrite: options.overwrite_stage || self.settings.overwrite_stage }
+    }
+
+    /// Writes what was planned.
+    pub(super) fn write_planned(&mut self, stage: &str, planned: Planned, options: &StageOptions) -> Result<()> {
+        let plan = self.plan_of(stage, &planned.formats, options);
+        for (path, part) in planned.parts {
+            let Some(cache) = self.caches.get_mut(&path) else { continue };
             let written = cache.write(&plan, &part, self.settings.keep_open, self.settings.flush_frequency);
             if let Err(e) = written {
                 let e = e.in_file(&cache.path);
-                return Err(self.fail(e)).with_context(path);
+                return Err(self.fail(e)).with_context(|| (format!("/stages/{stage}"), "write to the stage"));
             }
         }
+        self.stages.insert(stage.to_owned(), planned.formats);
         Ok(())
+    }
+
+    /// Gives up the locks that were taken for a plan which is not carried out.
+    pub(super) fn forget_plans(&mut self) {
+        self.caches.values_mut().for_each(Cache::release_idle);
+    }
+
+    /// Throws away all that is unfinished, because of a failure elsewhere.
+    pub(super) fn give_up(&mut self, error: &Error) {
+        if self.failed.is_none() {
+            self.fail(error.clone());
+        }
     }
 
     /// Splits and projects the batch, and compares it with what the stage is; touches nothing.
@@ -225,7 +249,7 @@ impl StageHdf5Writer {
         }
         if let Err(e) = checked {
             // What was locked for this batch only is given up again.
-            self.caches.values_mut().for_each(Cache::release_idle);
+            self.forget_plans();
             return Err(e);
         }
         self.routed = routed;
@@ -280,7 +304,7 @@ impl StageHdf5Writer {
     /// `Poisoned` after a write that failed; `Io`, `Locked`. Files that were published before the failure stay published; everything else
     /// that is unfinished is thrown away.
     pub fn finalize_stage(&mut self, stage: &str) -> Result<()> {
-        self.check_usable()?;
+        self.check_ready()?;
         let paths: Vec<PathBuf> = self.caches.iter().filter(|(_, c)| c.builds(stage)).map(|(p, _)| p.clone()).collect();
         for path in paths {
             let Some(cache) = self.caches.get_mut(&path) else { continue };
@@ -309,7 +333,7 @@ impl StageHdf5Writer {
     /// # Errors
     /// What opening the caches meets.
     pub fn list_stages(&mut self) -> Result<Vec<String>> {
-        self.check_usable()?;
+        self.check_ready()?;
         let mut names = BTreeSet::new();
         for cache in self.caches.values_mut() {
             names.extend(cache.stages()?);
@@ -341,7 +365,7 @@ impl StageHdf5Writer {
     /// # Errors
     /// `Io`; then the writer is `Poisoned`.
     pub fn flush(&mut self) -> Result<()> {
-        self.check_usable()?;
+        self.check_ready()?;
         let flushed = self.caches.values_mut().try_for_each(Cache::flush);
         flushed.map_err(|e| self.fail(e))
     }
@@ -364,7 +388,8 @@ impl StageHdf5Writer {
         result
     }
 
-    fn check_usable(&self) -> Result<()> {
+    /// Refuses work in another process, and after a failure.
+    pub(super) fn check_ready(&self) -> Result<()> {
         if self.process != std::process::id() {
             return Err(error!(InvalidArgument, "a stage writer is process-local, and this process was forked from its own")
                 .remedy("make the writer in the process that writes"));
@@ -394,6 +419,12 @@ impl Drop for StageHdf5Writer {
         // Never finalizes. Whoever wants to know how it ended calls close.
         let _ = self.close();
     }
+}
+
+/// What is to be written to which cache.
+pub(super) struct Planned {
+    formats: Vec<(String, DataFormat)>,
+    parts: Vec<(PathBuf, Batch)>,
 }
 
 struct Prepared {
