@@ -10,7 +10,7 @@
 //! | [`Batch`], [`Product`] | the dictionary of a batch and its values |
 //! | [`DataFormat`], [`StageState`] | the dataclasses of these names |
 //! | [`SpreadStageWriter`] | nothing: a writer on several ranks |
-| [`SourceInfo`] | the three keys of a batch's source |
+//! | [`SourceInfo`] | the three keys of a batch's source |
 //! | [`StageReader`] | `StageHDF5Reader`, and `HDF5Reader` for flat files |
 //!
 //! # A stage is absent, incomplete, or complete and valid
