@@ -54,7 +54,10 @@ pub(super) fn memory() -> Target {
 /// The place of one cache.
 pub(super) enum Place {
     /// A group of the caller's; `fresh` if what is there is to be replaced as a whole.
-    Group { root: GroupRef, fresh: bool },
+    Group {
+        root: GroupRef,
+        fresh: bool,
+    },
     File(FilePlace),
 }
 

@@ -72,7 +72,8 @@ fn array(array: &AnyArray, body: &mut Vec<u8>) -> Value {
 pub(super) fn decode(bytes: &[u8]) -> Result<Batch> {
     let mut reader = Reader { rest: bytes };
     let length = reader.number()?;
-    let header: Value = serde_json::from_slice(reader.take(length)?).map_err(|e| error!(Corrupt, "the message of a rank cannot be read").because(e))?;
+    let header: Value =
+        serde_json::from_slice(reader.take(length)?).map_err(|e| error!(Corrupt, "the message of a rank cannot be read").because(e))?;
     let broken = || error!(Corrupt, "the message of a rank is not a batch");
     let events = header["events"].as_u64().ok_or_else(broken)? as usize;
     let mut batch = Batch::new(events);
@@ -81,10 +82,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Batch> {
         let key = product["key"].as_str().ok_or_else(broken)?;
         let arrays = product["arrays"].as_array().ok_or_else(broken)?;
         let mut arrays = arrays.iter().map(|a| reader.array(a)).collect::<Result<Vec<_>>>()?.into_iter();
-        let kind = [ProductKind::Scalar, ProductKind::Array, ProductKind::Flat, ProductKind::Jagged, ProductKind::Object, ProductKind::Objects]
-            .into_iter()
-            .find(|k| product["kind"].as_str() == Some(k.as_str()))
-            .ok_or_else(broken)?;
+        let kind =
+            [ProductKind::Scalar, ProductKind::Array, ProductKind::Flat, ProductKind::Jagged, ProductKind::Object, ProductKind::Objects]
+                .into_iter()
+                .find(|k| product["kind"].as_str() == Some(k.as_str()))
+                .ok_or_else(broken)?;
         let mut next = || -> Result<Ragged> {
             let (values, offsets) = (arrays.next().ok_or_else(broken)?, arrays.next().ok_or_else(broken)?);
             Ok(Ragged { values, offsets: offsets.view::<u64>()?.iter().copied().collect() })

@@ -11,5 +11,5 @@ mod peer;
 mod round;
 mod rules;
 mod safety;
-mod spread;
 mod samples;
+mod spread;

@@ -26,11 +26,17 @@ fn batch(rank: usize, round: usize) -> Batch {
         .unwrap()
         .with("hits", events.iter().map(|e| rows(*e, e % 4, 3)).collect::<Vec<_>>())
         .unwrap()
-        .with("clusters", Product::flat(memh5::DType::I64, None, events.iter().map(|e| (0..e % 3).map(|i| numbers(*e, i)).collect::<Vec<_>>())).unwrap())
+        .with(
+            "clusters",
+            Product::flat(memh5::DType::I64, None, events.iter().map(|e| (0..e % 3).map(|i| numbers(*e, i)).collect::<Vec<_>>())).unwrap(),
+        )
         .unwrap()
         .with("jagged", Product::jagged(events.iter().map(|e| vec![rows(*e, 1, 2), rows(*e, e % 3, 5)])).unwrap())
         .unwrap()
-        .with("flashes", flashes_of(&events.iter().map(|e| (0..e % 3).map(|i| flash(*e, i)).collect()).collect::<Vec<Vec<Flash>>>()).unwrap())
+        .with(
+            "flashes",
+            flashes_of(&events.iter().map(|e| (0..e % 3).map(|i| flash(*e, i)).collect()).collect::<Vec<Vec<Flash>>>()).unwrap(),
+        )
         .unwrap()
 }
 
@@ -84,11 +90,15 @@ fn every_event_is_in_the_cache_of_its_source() {
             let path = place.join(format!("{}_stage.h5", source.file_name.trim_end_matches(".root")));
             let reader = StageReader::builder().verify(true).open([&path]).unwrap();
             let index = check(&reader, &source);
-            assert!(index.windows(2).all(|w| w[0] % 1000 / 10 < w[1] % 1000 / 10 || w[0] < w[1]), "rounds in order, ranks in order: {index:?}");
+            assert!(
+                index.windows(2).all(|w| w[0] % 1000 / 10 < w[1] % 1000 / 10 || w[0] < w[1]),
+                "rounds in order, ranks in order: {index:?}"
+            );
             seen.extend(index);
         }
         let rounds = |rank: usize| (0..3).filter(move |r| *r != 1 || rank + 1 != ranks || ranks == 1);
-        let mut wanted: Vec<i64> = (0..ranks).flat_map(|r| rounds(r).flat_map(move |n| (0..4).map(move |i| (r * 1000 + n * 10 + i) as i64))).collect();
+        let mut wanted: Vec<i64> =
+            (0..ranks).flat_map(|r| rounds(r).flat_map(move |n| (0..4).map(move |i| (r * 1000 + n * 10 + i) as i64))).collect();
         (seen.sort(), wanted.sort());
         assert_eq!(seen, wanted, "{ranks} ranks");
     }
@@ -112,12 +122,8 @@ fn what_is_wrong_on_one_rank_is_refused_on_all() {
             // Nothing of the batch is anywhere, and the writers go on.
             writer.write_stage("s", Some(&batch(rank, 2)), &StageOptions::new())?;
             writer.finalize_stage("s")?;
-            let events: usize = writer
-                .local()
-                .caches()
-                .iter()
-                .map(|(_, root)| StageReader::of_groups([&*root.clone().unwrap()]).unwrap().len())
-                .sum();
+            let events: usize =
+                writer.local().caches().iter().map(|(_, root)| StageReader::of_groups([&*root.clone().unwrap()]).unwrap().len()).sum();
             Ok((refused, events))
         });
         let results: Vec<(Error, usize)> = results.into_iter().map(|r| r.unwrap()).collect();
