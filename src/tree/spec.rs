@@ -3,6 +3,7 @@
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// How a file is opened, named as h5py names it.
@@ -80,7 +81,7 @@ pub enum Layout {
 }
 
 /// A step of the filter pipeline of chunks. The number is the one registered with the HDF Group.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Filter {
     /// Deflate (1), level 0 to 9.
@@ -128,7 +129,7 @@ pub enum Filter {
 }
 
 /// What follows the bit shuffle of filter 32008.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BitshuffleCompressor {
     /// Nothing.
     None,

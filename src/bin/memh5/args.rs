@@ -82,6 +82,7 @@ and filters are no content, so two files with equal lines hold the same data. do
   memh5 copy night.h5 small.h5 --filter gzip:4+shuffle --chunks auto
   memh5 copy night.h5 first.h5 --select vis=0:100 --select 'cal/gain=:, 0'
   memh5 copy night.h5 new.h5 --chunks vis=64,1024 --overwrite
+  mpirun -n 4 memh5 copy night.h5 new.h5 --distributed vis=0
 
 The new file appears under its name when it is complete, and not before: what was there stays until then.
 References are made to point into the new file. What could not be copied as it was is told on stderr.
@@ -203,6 +204,12 @@ pub struct Copy {
     /// How datasets are stored
     #[command(flatten)]
     pub storage: Storage,
+    /// Spread a dataset over the MPI ranks, on that axis: 'OBJECT=AXIS'; can be repeated. Run it by mpirun
+    ///
+    /// All ranks load and save together, so files larger than the memory of one machine can be copied. Datasets that the file marks as
+    /// distributed are spread without being named.
+    #[arg(long, value_name = "OBJECT=AXIS", conflicts_with = "via_memory", allow_hyphen_values = true)]
+    pub distributed: Vec<String>,
     /// Read the whole tree into memory first
     #[arg(long)]
     pub via_memory: bool,
@@ -313,6 +320,11 @@ impl Command {
     /// The bytes of the files that are opened.
     pub fn size(&self) -> u64 {
         self.files().iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum()
+    }
+
+    /// True if MPI ranks do it together: then each waits for the others, and shows no sign of life meanwhile.
+    pub fn is_distributed(&self) -> bool {
+        matches!(self, Self::Copy(args) if !args.distributed.is_empty())
     }
 
     /// What is being done, as a verb phrase, for messages.

@@ -2,13 +2,16 @@
 
 use crate::signs::Signs;
 use crate::transfer::Plan;
-use crate::{Outcome, args, source};
+use crate::{Outcome, args, ranks, source};
 use memh5::Result;
 use memh5::tree::visible;
 
 /// Copies a file.
 pub fn run(args: &args::Copy, signs: &mut Signs) -> Result<Outcome> {
     let plan = Plan::new(&args.storage, &args.select)?;
+    if !args.distributed.is_empty() {
+        return ranks::run(args, plan);
+    }
     let mut root = source::open(&args.source)?;
     if args.via_memory {
         root = source::in_memory(&root, signs)?;

@@ -45,7 +45,8 @@ pub fn enter_child() -> Option<Pulse> {
 pub fn supervise(cli: &Cli) -> ExitCode {
     let size = cli.command.size();
     let memory = memory_limit(&cli.limits, size);
-    let patience = patience(&cli.limits, size);
+    // Ranks wait for each other: only a limit that the user set counts.
+    let patience = if cli.command.is_distributed() && cli.limits.timeout.is_none() { None } else { patience(&cli.limits, size) };
     let started = start(memory);
     let (mut child, pulse) = match started {
         Ok(started) => started,

@@ -12,6 +12,7 @@ mod guard;
 mod limits;
 mod output;
 mod plot;
+mod ranks;
 mod repack;
 mod show;
 mod signs;
@@ -33,6 +34,9 @@ enum Outcome {
     Done,
     /// The trees differ, or a file is damaged.
     Failed,
+    /// It could not be done, and rank 0 has said why.
+    #[cfg_attr(not(feature = "mpi"), allow(dead_code))]
+    ToldElsewhere,
 }
 
 fn main() -> ExitCode {
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(Ok(Outcome::Done)) => ExitCode::SUCCESS,
         Ok(Ok(Outcome::Failed)) => ExitCode::from(1),
+        Ok(Ok(Outcome::ToldElsewhere)) => ExitCode::from(2),
         Ok(Err(error)) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             complain(error.during(cli.command.operation()));

@@ -39,6 +39,18 @@ impl Plan {
         })
     }
 
+    /// What is read of a file, before anything is stored in another way.
+    #[cfg(feature = "mpi")]
+    pub fn reading<'a>(&self) -> DeepCopy<'a> {
+        self.selections.iter().fold(DeepCopy::new(), |copy, (path, selection)| copy.select(path.clone(), selection))
+    }
+
+    /// How a tree of which everything is copied is stored.
+    #[cfg(feature = "mpi")]
+    pub fn storing<'a>(&self, from: &GroupRef) -> Result<DeepCopy<'a>> {
+        Self { selections: Vec::new(), layouts: self.layouts.clone(), filters: self.filters.clone() }.copy(from)
+    }
+
     fn copy<'a>(&self, from: &GroupRef) -> Result<DeepCopy<'a>> {
         let mut copy = DeepCopy::new();
         for (path, selection) in &self.selections {
@@ -100,7 +112,7 @@ fn first_path(root: &GroupRef, pattern: &str) -> Result<String> {
     found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("'{pattern}' is in another file")).at(pattern))
 }
 
-fn check_target(path: &Path, replace: bool) -> Result<()> {
+pub fn check_target(path: &Path, replace: bool) -> Result<()> {
     if path.is_dir() {
         return Err(Error::new(ErrorKind::AlreadyExists, "a directory has that name").in_file(path).remedy("choose another name"));
     }
@@ -112,7 +124,7 @@ fn check_target(path: &Path, replace: bool) -> Result<()> {
 }
 
 /// The two sides of the last `=` that is before the slices.
-fn pair<'t>(text: &'t str, option: &str, form: &str) -> Result<(&'t str, &'t str)> {
+pub fn pair<'t>(text: &'t str, option: &str, form: &str) -> Result<(&'t str, &'t str)> {
     match text.rsplit_once('=') {
         Some((object, value)) if !object.is_empty() => Ok((object, value)),
         _ => Err(Error::new(ErrorKind::InvalidArgument, format!("{option} takes {form}, not '{text}'"))),

@@ -1,7 +1,6 @@
 //! Chunks and ranks: a chunk that has filters is compressed and decompressed as a whole, so it should be the business of one rank.
 
 use super::cut::Cut;
-use crate::dtype;
 use crate::tree::{DatasetSpec, Filter, Layout};
 use serde::{Deserialize, Serialize};
 
@@ -12,25 +11,17 @@ const CHUNK: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Storage {
     pub chunks: Option<Vec<usize>>,
-    /// True if the chunks have filters.
-    pub filtered: bool,
-    /// True if the bytes that are read are those that were written.
-    pub exact: bool,
+    pub filters: Vec<Filter>,
 }
 
 impl Storage {
     pub fn of(spec: &DatasetSpec) -> Self {
-        let lossless = |f: &Filter| !matches!(f, Filter::Nbit | Filter::ScaleOffset { .. } | Filter::Szip { .. } | Filter::Other { .. });
-        Self {
-            chunks: spec.chunks().map(<[usize]>::to_vec),
-            filtered: !spec.filters.is_empty(),
-            exact: dtype::layout::Layout::of(&spec.dtype).is_solid() && spec.filters.iter().all(lossless),
-        }
+        Self { chunks: spec.chunks().map(<[usize]>::to_vec), filters: spec.filters.clone() }
     }
 
     /// The chunks, if they have filters: then a chunk is moved as a whole.
     pub fn whole_chunks(&self) -> Option<&[usize]> {
-        self.chunks.as_deref().filter(|_| self.filtered)
+        self.chunks.as_deref().filter(|_| !self.filters.is_empty())
     }
 }
 

@@ -162,7 +162,8 @@ fn elements(step: &Step<'_>, path: &Path, entries: &[Entry], datasets: &HashMap<
     };
     #[cfg(all(feature = "mpi", feature = "hdf5"))]
     let (together, entries) = {
-        let collective = |e: &&Entry| !e.converted && super::parallel::can_read(&axes_of(e));
+        // Chunks with filters are read by one rank each.
+        let collective = |e: &&Entry| !e.converted && e.storage.filters.is_empty() && super::parallel::can_read(&axes_of(e));
         let parallel = ranks.size() > 1 && super::parallel::mpi(ranks).is_some() && is_hdf5(step, path)?;
         let (together, alone): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|e| parallel && collective(e));
         (together, alone)
@@ -203,9 +204,13 @@ fn cuts(entry: &Entry, ranks: usize, axes: &[AxisSelection]) -> (Cut, Cut) {
     let kept = axes.iter().enumerate().filter(|(_, a)| !a.is_dropped()).map(|(k, _)| k);
     let have = Cut::even(&shape, kept.clone().nth(entry.axis).unwrap_or(0), ranks);
     // A part that does not begin where chunks do is read as it comes.
-    let whole = axes.iter().all(|a| matches!(a, AxisSelection::Range { start: 0, step: 1, .. }));
-    let cut = if whole { align::cut_for(&have, &entry.storage) } else { have.clone() };
+    let cut = if is_whole(axes) { align::cut_for(&have, &entry.storage) } else { have.clone() };
     (have, cut)
+}
+
+/// True if each axis is read from its begin on, without gaps.
+fn is_whole(axes: &[AxisSelection]) -> bool {
+    axes.iter().all(|a| matches!(a, AxisSelection::Range { start: 0, step: 1, drop: false, .. }))
 }
 
 fn axes_of(entry: &Entry) -> Vec<AxisSelection> {
@@ -221,8 +226,16 @@ fn is_hdf5(step: &Step<'_>, path: &Path) -> Result<bool> {
 /// Reads this rank's part through a file that this rank has open for itself.
 fn read_alone(file: &GroupRef, entry: &Entry, axes: &[AxisSelection], cut: &Cut, rank: usize, dtype: &DType) -> Result<AnyArray> {
     let part = cut.part(rank);
+    let dataset = file.dataset(&entry.source)?;
+    #[cfg(feature = "hdf5")]
+    if is_whole(axes)
+        && cut.shape == dataset.shape()?
+        && let Some(array) = super::packed::read(&*dataset, &part, &entry.storage, dtype)?
+    {
+        return Ok(array);
+    }
     let items = axes.iter().zip(&part).map(|(axis, range)| part_of_axis(axis, range.clone()));
-    let array = file.dataset(&entry.source)?.read_selection(&Selection::Axes(items.collect()))?;
+    let array = dataset.read_selection(&Selection::Axes(items.collect()))?;
     let array = if array.dtype() == dtype { array } else { apply_strings(&array, dtype)? };
     if array.len() != part.iter().map(ExactSizeIterator::len).product::<usize>() {
         bail!(Corrupt, "the file has another shape than a moment before");

@@ -8,7 +8,8 @@
 //! A load begins at rank 0 too: it reads all but the distributed elements and sends it to the others as one message. Then all ranks read their
 //! parts.
 //!
-//! Where chunks have filters and lie across ranks, the elements are first moved between ranks so that each chunk belongs to one ([`align`]).
+//! Chunks with filters are packed by all ranks and written by rank 0 ([`packed`]), unless parallel HDF5 is 1.14 or later. Where they lie across
+//! ranks, the elements are first moved between ranks so that each chunk belongs to one ([`align`]).
 
 mod align;
 mod compare;
@@ -20,6 +21,8 @@ mod image;
 mod load;
 mod lock;
 mod outline;
+#[cfg(feature = "hdf5")]
+mod packed;
 #[cfg(all(feature = "mpi", feature = "hdf5"))]
 mod parallel;
 mod save;

@@ -9,11 +9,11 @@ use super::outline::{Entry, Outline, Report};
 use super::{funnel, hints, tree};
 use crate::array::AnyArray;
 use crate::copy::{CopyReport, DeepCopy, NewCopy};
-use crate::distributed::{Agreement, Call, Checks, Step};
+use crate::distributed::{Agreement, Call, Checks, Communicator, Step};
 use crate::error::{Context, Result, error};
 use crate::format::{self, Format};
 use crate::publish::LockFileBuilder;
-use crate::tree::{DatasetExt, DatasetRef, DatasetSpec, Group, GroupExt, GroupRef, Layout, Mode, Node};
+use crate::tree::{Dataset, DatasetExt, DatasetRef, DatasetSpec, Group, GroupExt, GroupRef, Layout, Mode, Node};
 use std::cell::RefCell;
 use std::path::Path;
 
@@ -65,32 +65,58 @@ fn write(
     let mut message = message?;
     ranks.broadcast(&mut message, 0)?;
     let (outline, _) = Outline::decode(&message)?;
-    #[cfg(all(feature = "mpi", feature = "hdf5"))]
-    if let (Some(mpi), "hdf5") = (super::parallel::mpi(ranks), format.name())
-        && ranks.size() > 1
-    {
-        step.agree(root.close())?;
-        if !outline.datasets.is_empty() {
-            let file = super::parallel::Collective::open(step, mpi, path, true)?;
-            let written = outline.datasets.iter().try_for_each(|entry| {
-                let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
-                file.write(&entry.source, &have, &local, &entry.storage).context(&entry.source, "write the distributed dataset")
-            });
-            // All ranks have failed or none: so they close together.
-            written.and(file.close())?;
-        }
-        return Ok(outline.report.into());
-    }
-    for entry in &outline.datasets {
+    let together = by_all_ranks(ranks, format);
+    for entry in outline.datasets.iter().filter(|entry| !together(entry)) {
         let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
         let cut = align::cut_for(&have, &entry.storage);
         let moved = exchange(step, local, &have, &cut)?;
         let to = step.agree(root.0.as_ref().map(|root| root.dataset(&entry.source)).transpose())?;
-        let written = funnel::write(ranks, to.as_deref(), &cut, entry.storage.chunks.as_deref(), &moved);
-        step.agree(written).context(&entry.source, "write the distributed dataset")?;
+        through_first(step, to.as_deref(), format, &cut, &entry.storage, &moved).context(&entry.source, "write the distributed dataset")?;
     }
     step.agree(root.close())?;
+    #[cfg(all(feature = "mpi", feature = "hdf5"))]
+    if let Some(mpi) = super::parallel::mpi(ranks)
+        && outline.datasets.iter().any(&together)
+    {
+        let file = super::parallel::Collective::open(step, mpi, path, true)?;
+        let written = outline.datasets.iter().filter(|entry| together(entry)).try_for_each(|entry| {
+            let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
+            file.write(&entry.source, &have, &local, &entry.storage).context(&entry.source, "write the distributed dataset")
+        });
+        // All ranks have failed or none: so they close together.
+        written.and(file.close())?;
+    }
     Ok(outline.report.into())
+}
+
+/// Which datasets all ranks write together.
+fn by_all_ranks(ranks: &dyn Communicator, format: &dyn Format) -> impl Fn(&Entry) -> bool {
+    #[cfg(all(feature = "mpi", feature = "hdf5"))]
+    let can = ranks.size() > 1 && super::parallel::mpi(ranks).is_some() && format.name() == "hdf5";
+    #[cfg(not(all(feature = "mpi", feature = "hdf5")))]
+    let can = {
+        let _ = (ranks, format);
+        false
+    };
+    move |entry| can && (cfg!(hdf5_1_14) || entry.storage.filters.is_empty())
+}
+
+/// Writes a dataset through rank 0.
+fn through_first(
+    step: &Step<'_>,
+    to: Option<&dyn Dataset>,
+    format: &dyn Format,
+    cut: &Cut,
+    storage: &Storage,
+    local: &AnyArray,
+) -> Result<()> {
+    #[cfg(feature = "hdf5")]
+    if format.name() == "hdf5" && storage.whole_chunks().is_some() {
+        return super::packed::write(step, to, cut, storage, local);
+    }
+    let _ = format;
+    let written = funnel::write(&**step.comm(), to, cut, storage.chunks.as_deref(), local);
+    step.agree(written)
 }
 
 /// The new file on rank 0. Closed in any case: a failure that led here is told before what the closing meets.

@@ -10,6 +10,7 @@
 //! | `space`, `plan`, `gather`, `transfer` | selections as calls |
 //! | `refs` | object and region references |
 //! | `props`, `chunks`, `filter` | how datasets are made |
+//! | `press` | chunks packed and unpacked outside of their file |
 //! | `transaction` | files that change all at once or not at all, for the savers |
 //! | `parallel` | elements moved by all MPI ranks together |
 //!
@@ -42,6 +43,7 @@ mod open;
 #[cfg(feature = "mpi")]
 pub(crate) mod parallel;
 mod plan;
+pub(crate) mod press;
 mod props;
 mod refs;
 mod settle;

@@ -11,19 +11,21 @@ use super::ffi::{Id, c_name, h5, hid_t};
 use super::file::OpenFile;
 use super::refs::References;
 use super::{filter, open, props, space, types};
+use crate::distributed::mpi::exclusive;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use hdf5_sys::h5d::{H5Dget_space, H5Dget_type, H5Dopen2, H5Dread, H5Dwrite};
 use hdf5_sys::h5f::{H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_CLOSE_STRONG, H5F_LIBVER_V18, H5F_LIBVER_V110, H5Fopen};
 use hdf5_sys::h5p::*;
 use hdf5_sys::h5s::{H5S_SELECT_SET, H5Sselect_hyperslab, H5Sselect_none};
-use mpi_sys::{MPI_Comm, RSMPI_INFO_NULL};
+use mpi::ffi::{MPI_Comm, RSMPI_INFO_NULL};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A file that all ranks have open.
 #[derive(Debug)]
 pub(crate) struct ParallelFile {
-    file: OpenFile,
+    file: Arc<OpenFile>,
     /// The list that makes a transfer collective.
     transfer: Id,
 }
@@ -49,6 +51,7 @@ pub(crate) struct Slab {
 impl ParallelFile {
     /// Opens a file that is there, on all ranks of the communicator.
     pub(crate) fn open(path: &Path, comm: MPI_Comm, write: bool) -> Result<Self> {
+        let _turn = exclusive()?;
         filter::register_all();
         let access = props::new(|| *H5P_CLS_FILE_ACCESS)?;
         let transfer = props::new(|| *H5P_CLS_DATASET_XFER)?;
@@ -62,11 +65,12 @@ impl ParallelFile {
         let (name, flags) = (open::c_path(path)?, if write { H5F_ACC_RDWR } else { H5F_ACC_RDONLY });
         let id = h5!(H5Fopen(name.as_ptr(), flags, access.get())).map_err(|e| open::explain(e, path))?;
         // Without a path: the file below belongs to MPI, and has no descriptor of its own.
-        Ok(Self { file: OpenFile::new(id, None, write), transfer })
+        Ok(Self { file: Arc::new(OpenFile::new(id, None, write)), transfer })
     }
 
     /// Opens a dataset by its path.
     pub(crate) fn dataset(&self, path: &str) -> Result<ParallelDataset<'_>> {
+        let _turn = exclusive()?;
         let name = c_name(path)?;
         self.file.reading(|| {
             let id = Id::own(h5!(H5Dopen2(self.file.id(), name.as_ptr(), H5P_DEFAULT))?);
@@ -80,6 +84,7 @@ impl ParallelFile {
 
     /// Closes the file on all ranks.
     pub(crate) fn close(self) -> Result<()> {
+        let _turn = exclusive()?;
         self.file.close()
     }
 }
@@ -116,6 +121,7 @@ impl ParallelDataset<'_> {
 
     /// Writes elements, as an array in C order holds them, or nothing.
     pub(crate) fn write(&self, slab: Option<&Slab>, bytes: &[u8]) -> Result<()> {
+        let _turn = exclusive()?;
         let file = &self.file.file;
         let (memory, selected) = self.spaces(slab)?;
         let refs = References::new(file);
@@ -127,6 +133,7 @@ impl ParallelDataset<'_> {
 
     /// Reads elements into the bytes of an array in C order, or nothing.
     pub(crate) fn read(&self, slab: Option<&Slab>, bytes: &mut [u8]) -> Result<()> {
+        let _turn = exclusive()?;
         let file = &self.file.file;
         let (memory, selected) = self.spaces(slab)?;
         let refs = References::new(file);
