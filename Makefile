@@ -1,4 +1,4 @@
-# make demo    the main job on real files: HDF5 -> memory -> HDF5, nothing lost
+# make demo    the main job on real files: HDF5 -> memory -> HDF5, nothing lost; then a distributed pipeline under mpirun
 # make test    all tests, with h5py as the peer in a throw-away venv
 # make lint    formatting, clippy, documentation
 # make bench   speed beside h5py, as ratios
@@ -15,9 +15,10 @@ PYTHON  := $(CURDIR)/target/venv/light/bin/python
 
 .PHONY: demo test test-memory test-serial test-mpi lint bench interop packages packages-mpi venv clean
 
-demo: packages
+demo: packages packages-mpi
 	$(SERIAL) cargo build --bins
-	$(SERIAL) scripts/demo.sh
+	$(PARALLEL) cargo build $(MPI) --bin memh5 --example distributed
+	MEMH5_MPI_EXAMPLE=target/mpi/debug/examples/distributed $(SERIAL) scripts/demo.sh
 
 test: packages venv test-memory test-serial test-mpi
 

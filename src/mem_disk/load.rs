@@ -3,6 +3,7 @@
 use super::policy::{Policy, axis_selections};
 use super::{MemDiskGroup, Shared};
 use crate::copy::{DeepCopy, StringConversion};
+use crate::distributed::{Agreement, Call, CommRef, Hints};
 use crate::error::{Result, error};
 use crate::selection::{Item, Selection};
 use crate::tree::{Group, Mode};
@@ -26,6 +27,8 @@ pub struct LoadOptions {
     dataset_strings: StringConversion,
     attribute_strings: StringConversion,
     policy: Option<Arc<dyn Policy>>,
+    comm: Option<CommRef>,
+    hints: Hints,
 }
 
 impl LoadOptions {
@@ -71,6 +74,18 @@ impl LoadOptions {
         self
     }
 
+    /// Reads into a tree that the ranks of a communicator share: caput's `distributed=True, comm=comm`. Opening is collective then.
+    pub fn distributed(mut self, comm: CommRef) -> Self {
+        self.comm = Some(comm);
+        self
+    }
+
+    /// Which datasets are distributed, where the marks of the file are not to decide.
+    pub fn hints(mut self, hints: Hints) -> Self {
+        self.hints = hints;
+        self
+    }
+
     /// The policy of the group.
     pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
         self.policy = Some(Arc::new(policy));
@@ -91,6 +106,9 @@ impl LoadOptions {
         let keep = StringConversion::Keep;
         let shared = Shared { policy: self.policy.clone(), tag: None, owned: true };
         if self.ondisk {
+            if self.comm.is_some() {
+                return Err(error!(InvalidArgument, "a group that stays on disk cannot be distributed").remedy("read it into memory"));
+            }
             if !self.selections.is_empty() || !self.axes.is_empty() || self.dataset_strings != keep || self.attribute_strings != keep {
                 return Err(error!(
                     InvalidArgument,
@@ -104,15 +122,38 @@ impl LoadOptions {
             return Err(error!(InvalidArgument, "a file that is read into memory is opened for reading only")
                 .remedy("leave it on disk to write to it"));
         }
+        if let Some(comm) = self.comm.clone() {
+            return Ok(MemDiskGroup::around(self.read_on_ranks(path, &comm)?, Shared { owned: false, ..shared }));
+        }
         let file = crate::format::open(path, Mode::Read)?;
         let read = self.read(&*file);
         file.close_tree()?;
         Ok(MemDiskGroup::around(read?, Shared { owned: false, ..shared }))
     }
 
+    /// All ranks together. Each looks for itself which datasets have the axes.
+    fn read_on_ranks(self, path: &Path, comm: &CommRef) -> Result<crate::tree::GroupRef> {
+        let choices = || -> Result<DeepCopy<'static>> {
+            if self.axes.is_empty() {
+                return self.choices(None);
+            }
+            let file = crate::format::open(path, Mode::Read)?;
+            let choices = self.choices(Some(&*file));
+            file.close_tree()?;
+            choices
+        };
+        let choices = Agreement::new(comm.clone()).confirm(Call::new("open the file").note(path.display()), choices())?;
+        Ok(choices.hints(self.hints).load_distributed(path, comm)?.0.to_ref())
+    }
+
     fn read(self, file: &dyn Group) -> Result<crate::tree::GroupRef> {
+        Ok(self.choices(Some(file))?.run_into_memory(file)?.0.to_ref())
+    }
+
+    /// What is read of a file.
+    fn choices(&self, file: Option<&dyn Group>) -> Result<DeepCopy<'static>> {
         let mut copy = DeepCopy::new().convert_dataset_strings(self.dataset_strings).convert_attribute_strings(self.attribute_strings);
-        if !self.axes.is_empty() {
+        if let (false, Some(file)) = (self.axes.is_empty(), file) {
             let made = match &self.policy {
                 Some(policy) => policy.make_selections(file, &self.axes)?,
                 None => axis_selections(file, &self.axes)?,
@@ -121,9 +162,9 @@ impl LoadOptions {
                 copy = copy.select(path, selection);
             }
         }
-        for (path, selection) in self.selections {
-            copy = copy.select(path, selection);
+        for (path, selection) in &self.selections {
+            copy = copy.select(path.clone(), selection);
         }
-        Ok(copy.run_into_memory(file)?.0.to_ref())
+        Ok(copy)
     }
 }

@@ -187,6 +187,9 @@ impl MemDiskGroup {
     /// As [`save`](Self::save) and [`open`](Self::open).
     pub fn to_disk(&self, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        if self.inner.collective().is_some() {
+            bail!(Unsupported, "a tree that ranks share cannot move to disk, where one process has it: save it");
+        }
         self.save(path)?;
         let shared = Shared { owned: true, ..(*self.shared).clone() };
         Ok(Self::around(crate::format::open(path, Mode::ReadWrite)?, shared))

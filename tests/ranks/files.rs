@@ -22,6 +22,7 @@ crate::cases![
     caputs_sample,
     parts_of_the_ranks,
     one_lock_for_all,
+    mem_disk_groups,
 ];
 
 /// A directory that all ranks see, removed at the end.
@@ -540,4 +541,26 @@ fn one_lock_for_all(comm: &CommRef) -> Result<()> {
     assert_eq!(scratch.names()?, ["table.txt"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
     comm.barrier()
+}
+
+fn mem_disk_groups(comm: &CommRef) -> Result<()> {
+    use memh5::mem_disk::LoadOptions;
+    let scratch = Scratch::new(comm)?;
+    let path = scratch.file("container.h5");
+    let tree = MemGroup::distributed(comm.clone());
+    let vis = Sample::new("vis", pattern(&DType::F32, &[8, 6]), 1);
+    vis.put(&tree, comm)?;
+    tree.dataset("vis")?.attrs().set("axis", vec!["time", "freq"])?;
+    let group = memh5::MemDiskGroup::from_group(&tree).with_type_tag("example.Container");
+    group.save(&path)?;
+    assert_eq!(group.to_disk(scratch.file("no.h5")).unwrap_err().kind(), ErrorKind::Unsupported);
+    let back = LoadOptions::new().distributed(comm.clone()).axis("time", 2..7).open(&path)?;
+    assert_eq!(back.type_tag()?.as_deref(), Some("example.Container"));
+    let Some(memory) = back.storage().as_any().downcast_ref::<MemGroup>() else { panic!("it is in memory") };
+    Sample::new("vis", vis.whole.select(2..7)?, 1).check(memory, comm)?;
+    let common = LoadOptions::new().distributed(comm.clone()).hints(Hints::new().common("vis")).open(&path)?;
+    assert!(memh5::MemDataset::from_dyn(&*common.dataset("vis")?).unwrap().is_common());
+    assert!(LoadOptions::new().distributed(comm.clone()).ondisk(true).open(&path).is_err());
+    assert_eq!(scratch.names()?, ["container.h5"]);
+    Ok(())
 }
