@@ -6,8 +6,10 @@ use memh5::distributed::{CommRef, Mpi};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// How long a case may take.
-const SECONDS: u64 = 60;
+/// How long a case may take, in seconds. Those that move many GiB (`MEMH5_LONG`) take their time.
+fn limit() -> Duration {
+    Duration::from_secs(if std::env::var_os("MEMH5_LONG").is_some() { 900 } else { 60 })
+}
 
 /// Runs the cases whose names contain an argument; all without arguments. Returns the exit code.
 pub fn run(cases: &[Case]) -> i32 {
@@ -45,7 +47,7 @@ pub fn run(cases: &[Case]) -> i32 {
 
 /// Runs one case; returns what went wrong, by rank.
 fn run_one(world: &CommRef, name: &str, case: fn(&CommRef) -> memh5::Result<()>) -> Vec<String> {
-    let _watching = watch(world, Duration::from_secs(SECONDS), format!("run the test {name}"));
+    let _watching = watch(world, limit(), format!("run the test {name}"));
     // A communicator of its own, so that what one case leaves behind does not meet the next.
     let comm = world.split(Some(0), world.rank()).expect("the world can be split").expect("a color was given");
     let outcome = match catch_unwind(AssertUnwindSafe(|| case(&comm))) {

@@ -167,7 +167,7 @@ fn reductions_of_all_numbers(comm: &CommRef) -> Result<()> {
 /// Terms whose sum depends on the order, so that another order would be seen.
 fn term(rank: usize, index: usize) -> f64 {
     let x = ((rank * 7919 + index * 104_729) % 1000) as f64 / 7.0;
-    if (rank + index) % 3 == 0 { x * 1e15 } else { -x }
+    if (rank + index).is_multiple_of(3) { x * 1e15 } else { -x }
 }
 
 fn reductions_in_rank_order(comm: &CommRef) -> Result<()> {
