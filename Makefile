@@ -43,6 +43,7 @@ lint: packages packages-mpi
 	$(PARALLEL) cargo clippy $(MPI) --all-targets -- -D warnings
 	cargo clippy --no-default-features --features mpi --target-dir target/mpi -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(SERIAL) cargo doc $(FEATURES) --no-deps
+	RUSTDOCFLAGS="-D warnings" $(PARALLEL) cargo doc $(MPI) --no-deps
 
 bench: packages venv
 	MEMH5_PYTHON=$(PYTHON) $(SERIAL) benches/run.sh
