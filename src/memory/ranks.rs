@@ -77,9 +77,9 @@ impl Ranks {
         Self { agreement: Agreement::new(comm), tag: 0, open: ReentrantMutex::default() }
     }
 
-    /// The ranks of a copy of the tree. (Making one is local, so it takes no new number, and begins with the usual terms.)
+    /// The ranks of a copy of the tree, on the same terms. (Making one is local, so it takes no new number.)
     pub(super) fn of_copy(&self) -> Self {
-        Self { agreement: Agreement::new(self.comm().clone()), tag: self.tag, open: ReentrantMutex::default() }
+        Self { agreement: self.agreement.for_copy(), tag: self.tag, open: ReentrantMutex::default() }
     }
 
     pub(super) fn comm(&self) -> &CommRef {

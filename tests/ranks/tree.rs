@@ -16,6 +16,7 @@ crate::cases![
     arrays_become_datasets,
     trees_are_equal_on_all_ranks_or_on_none,
     a_dataset_can_be_opened_while_it_is_written,
+    parts_of_the_ranks_have_trees_of_their_own,
 ];
 
 /// A dataset whose elements are their own places in the whole.
@@ -295,7 +296,9 @@ fn deep_copies_keep_the_distribution(comm: &CommRef) -> Result<()> {
     let other = MemGroup::distributed(std::sync::Arc::new(memh5::distributed::SelfComm::new()));
     let elsewhere = memh5::deep_group_copy(&root.group("in")?, &other);
     if comm.size() == 1 {
-        (cut?, out?, elsewhere?);
+        cut?;
+        out?;
+        elsewhere?;
         assert_eq!(target.dataset("x")?.read_array()?, places.select((.., 1..3))?);
         assert_eq!(plain.dataset("x")?.read_array()?, places);
         assert!(plain.dataset("x")?.is_common() && other.dataset("x")?.is_common());
@@ -419,4 +422,24 @@ fn a_dataset_can_be_opened_while_it_is_written(comm: &CommRef) -> Result<()> {
     let root = MemGroup::distributed(comm.clone());
     let x = counted(&root, "x", &[6, 5], 0)?;
     x.with_local_view_mut::<i64, _>(|_| assert!(root.dataset("x").is_ok_and(|x| x.is_distributed()))).and_then(|()| check(&x))
+}
+
+fn parts_of_the_ranks_have_trees_of_their_own(comm: &CommRef) -> Result<()> {
+    let Some(half) = comm.split(Some((comm.rank() % 2) as u32), comm.rank())? else { panic!("a color was given") };
+    let root = MemGroup::distributed(half.clone());
+    // The halves make different numbers of calls, and do not wait for each other.
+    for k in 0..=comm.rank() % 2 * 3 {
+        let x = counted(&root, &format!("x{k}"), &[5, 3], 0)?;
+        x.redistribute(1)?;
+        check(&x)?;
+        assert_eq!(x.comm()?.size(), half.size());
+    }
+    // A copy keeps the terms.
+    let terms = memh5::distributed::Terms::default().deadline(std::time::Duration::from_secs(10));
+    root.set_terms(terms)?;
+    assert_eq!(root.copy()?.terms(), Some(terms));
+    root.copy()?.create_group("g")?;
+    assert!(!root.contains("g")?);
+    assert!(MemGroup::new().set_terms(terms).is_err() && MemGroup::new().terms().is_none());
+    Ok(())
 }

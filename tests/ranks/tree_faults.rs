@@ -4,7 +4,14 @@ use memh5::distributed::{CommRef, Terms};
 use memh5::{DType, ErrorKind, MemGroup, Result, prelude::*};
 use std::time::Duration;
 
-crate::cases![different_arguments, one_rank_fails, all_ranks_fail_alike_with_their_own_error, a_policy_that_differs];
+crate::cases![
+    different_arguments,
+    one_rank_fails,
+    all_ranks_fail_alike_with_their_own_error,
+    a_policy_that_differs,
+    calls_on_different_trees,
+    an_exchange_within_a_call,
+];
 
 /// What is in a tree, for a comparison.
 fn content(root: &MemGroup) -> Result<String> {
@@ -208,4 +215,31 @@ fn a_policy_that_differs(comm: &CommRef) -> Result<()> {
     assert!(container.contains("yes")? && root.contains("yes")?);
     assert_eq!(container.create_dataset("no").write(1).map(drop).unwrap_err().kind(), ErrorKind::NotAllowed);
     Ok(())
+}
+
+fn calls_on_different_trees(comm: &CommRef) -> Result<()> {
+    let trees = [MemGroup::distributed(comm.clone()), MemGroup::distributed(comm.clone())];
+    let mine = &trees[usize::from(comm.rank() + 1 == comm.size() && comm.size() > 1)];
+    let made = mine.create_group("n");
+    if comm.size() > 1 {
+        assert_eq!(made.map(drop).unwrap_err().kind(), ErrorKind::Collective);
+        assert!(trees[0].is_empty()? && trees[1].is_empty()?);
+    }
+    Ok(())
+}
+
+fn an_exchange_within_a_call(comm: &CommRef) -> Result<()> {
+    struct Redistributes(MemGroup);
+    impl memh5::array::IntoArray for Redistributes {
+        fn into_array(self) -> Result<memh5::AnyArray> {
+            self.0.redistribute("d", 1)?;
+            Ok(memh5::AnyArray::from(1))
+        }
+    }
+    let root = MemGroup::distributed(comm.clone());
+    prepared(&root)?;
+    let error = root.create_dataset("n/x").write(Redistributes(root.clone())).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(!root.contains("n")?);
+    root.redistribute("d", 1).map(drop)
 }

@@ -84,6 +84,12 @@ impl Agreement {
         Self { comm, state: Mutex::default() }
     }
 
+    /// Another agreement of the same ranks on the same terms, as a copy of what this one is for needs it. It counts its own calls. Local.
+    #[must_use]
+    pub fn for_copy(&self) -> Self {
+        Self { comm: self.comm.clone(), state: Mutex::new(State { terms: self.terms(), ..State::default() }) }
+    }
+
     /// The communicator.
     pub fn comm(&self) -> &CommRef {
         &self.comm
