@@ -8,7 +8,7 @@
 
 SERIAL  := scripts/with-hdf5.sh serial
 PARALLEL := scripts/with-hdf5.sh openmpi
-FEATURES := --features contract
+FEATURES := --features contract,zarr
 MPI     := $(FEATURES),mpi --target-dir target/mpi
 RANKS   := --config "target.'cfg(unix)'.runner='scripts/mpirun.sh'"
 PYTHON  := $(CURDIR)/target/venv/light/bin/python

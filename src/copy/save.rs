@@ -42,6 +42,7 @@ impl DeepCopy<'_> {
         }
         let path = lock.path().to_owned();
         let format = format::of_path(&path)?;
+        let lock = if format.makes_directories() { lock.directory() } else { lock };
         lock.publish_verified(|tmp| self.write_file(from, format, tmp, finish), |tmp| format.verify(tmp))
             .map_err(|e| e.in_file(path).during("save the tree"))
     }

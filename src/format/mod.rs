@@ -39,6 +39,11 @@ pub trait Format: Send + Sync + std::fmt::Debug {
         self.open(path, mode)
     }
 
+    /// True if what it makes at a path is a directory.
+    fn makes_directories(&self) -> bool {
+        false
+    }
+
     /// Looks whether a file that was just written holds together: it opens, and every object in it is found and tells what it is. Elements
     /// are not read. Called before a file is published.
     ///

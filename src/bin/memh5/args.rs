@@ -319,7 +319,7 @@ impl Command {
 
     /// The bytes of the files that are opened.
     pub fn size(&self) -> u64 {
-        self.files().iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum()
+        self.files().iter().filter_map(|f| crate::source::size(f).ok()).sum()
     }
 
     /// True if MPI ranks do it together: then each waits for the others, and shows no sign of life meanwhile.

@@ -27,5 +27,5 @@ pub fn run(args: &args::Repack, signs: &mut Signs) -> Result<Outcome> {
 }
 
 fn size(path: &Path) -> Result<u64> {
-    Ok(std::fs::metadata(path).map_err(|e| Error::io(e, path))?.len())
+    source::size(path).map_err(|e| Error::io(e, path))
 }

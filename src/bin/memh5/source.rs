@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Opens a file for reading.
 pub fn open(path: &Path) -> Result<GroupRef> {
-    if path.is_dir() {
-        let error = Error::new(ErrorKind::Unsupported, "it is a directory, and this build reads files only");
+    if path.is_dir() && !is_store(path) {
+        let error = Error::new(ErrorKind::Unsupported, "it is a directory, and no store of a format of this build");
         return Err(error.in_file(path).remedy("name a file in it"));
     }
     if !path.exists() {
@@ -18,6 +18,31 @@ pub fn open(path: &Path) -> Result<GroupRef> {
         return Err(Error::io(std::fs::metadata(path).err().unwrap_or_else(|| std::io::ErrorKind::NotFound.into()), path));
     }
     format::open(path, Mode::Read)
+}
+
+/// True if a directory is a store of a format of this build.
+pub fn is_store(path: &Path) -> bool {
+    format::formats().iter().any(|f| f.recognizes(path).unwrap_or(false))
+}
+
+/// The bytes of a file, or of all files in a directory.
+pub fn size(path: &Path) -> std::io::Result<u64> {
+    let info = std::fs::metadata(path)?;
+    if !info.is_dir() {
+        return Ok(info.len());
+    }
+    let (mut total, mut waiting) = (0, vec![path.to_owned()]);
+    while let Some(dir) = waiting.pop() {
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let info = entry.metadata()?;
+            total += info.len();
+            if info.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    Ok(total)
 }
 
 /// The object at a path below the root; the root itself for `/` and an empty path.

@@ -2,6 +2,7 @@
 
 use crate::args::Storage;
 use crate::signs::Signs;
+use crate::source;
 use memh5::copy::{CopyReport, DeepCopy};
 use memh5::publish::lock_file;
 use memh5::tree::{GroupRef, Layout};
@@ -97,7 +98,8 @@ impl Plan {
             Ok(report)
         };
         let verify = |temporary: &Path| format::of_path(temporary)?.verify(temporary);
-        lock_file(path).publish_verified(write, verify)
+        let lock = if format::of_path(path)?.makes_directories() { lock_file(path).directory() } else { lock_file(path) };
+        lock.publish_verified(write, verify)
     }
 }
 
@@ -114,6 +116,8 @@ fn first_path(root: &GroupRef, pattern: &str) -> Result<String> {
 
 pub fn check_target(path: &Path, replace: bool) -> Result<()> {
     if path.is_dir() {
+fn check_target(path: &Path, replace: bool) -> Result<()> {
+    if path.is_dir() && !source::is_store(path) {
         return Err(Error::new(ErrorKind::AlreadyExists, "a directory has that name").in_file(path).remedy("choose another name"));
     }
     if !replace && path.symlink_metadata().is_ok() {

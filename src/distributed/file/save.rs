@@ -3,6 +3,8 @@
 use super::align::{self, Storage};
 use super::compare;
 use super::cut::Cut;
+#[cfg(feature = "zarr")]
+use super::cut::{is_empty, selection};
 use super::exchange::exchange;
 use super::lock::Held;
 use super::outline::{Entry, Outline, Report};
@@ -67,6 +69,39 @@ fn write(
     let (outline, _) = Outline::decode(&message)?;
     let together = by_all_ranks(ranks, format);
     for entry in outline.datasets.iter().filter(|entry| !together(entry)) {
+    #[cfg(all(feature = "mpi", feature = "hdf5"))]
+    if let (Some(mpi), "hdf5") = (super::parallel::mpi(ranks), format.name())
+        && ranks.size() > 1
+    {
+        step.agree(root.close())?;
+        if !outline.datasets.is_empty() {
+            let file = super::parallel::Collective::open(step, mpi, path, true)?;
+            let written = outline.datasets.iter().try_for_each(|entry| {
+                let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
+                file.write(&entry.source, &have, &local, &entry.storage).context(&entry.source, "write the distributed dataset")
+            });
+            // All ranks have failed or none: so they close together.
+            written.and(file.close())?;
+        }
+        return Ok(outline.report.into());
+    }
+    #[cfg(feature = "zarr")]
+    if format.name() == "zarr" && ranks.size() > 1 {
+        // Every rank opens the store, and writes the chunks that are its own: no chunk has two writers, so none needs a lock.
+        step.agree(root.close())?;
+        let to = step.agree(format.open(path, Mode::ReadWrite))?;
+        let written = outline.datasets.iter().try_for_each(|entry| {
+            let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
+            let cut = align::cut_for(&have, &entry.storage);
+            let moved = exchange(step, local, &have, &cut)?;
+            let part = cut.part(ranks.rank());
+            let write = || if is_empty(&part) { Ok(()) } else { to.dataset(&entry.source)?.write_selection(&selection(&part), &moved) };
+            step.agree(write()).context(&entry.source, "write the distributed dataset")
+        });
+        let closed = step.agree(to.close_tree());
+        return written.and(closed).map(|()| outline.report.into());
+    }
+    for entry in &outline.datasets {
         let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
         let cut = align::cut_for(&have, &entry.storage);
         let moved = exchange(step, local, &have, &cut)?;
@@ -181,7 +216,7 @@ fn structure(
             source: copy.path.to_owned(),
             axis: spread.axis,
             // As the file has it, also where the format has chosen.
-            storage: Storage::of(&made.spec()?),
+            storage: storage_of(&made)?,
             converted: false,
             part: Vec::new(),
         });
@@ -198,6 +233,17 @@ fn structure(
         report.bytes += (dataset.size()? * dataset.dtype()?.itemsize()) as u64;
     }
     Outline { datasets: entries, report: Report::from(&report) }.encode(&[])
+}
+
+/// How a new dataset lies in its file. Of a Zarr array every file is the business of one rank, filters or not.
+fn storage_of(made: &DatasetRef) -> Result<Storage> {
+    #[allow(unused_mut)]
+    let mut storage = Storage::of(&made.spec()?);
+    #[cfg(feature = "zarr")]
+    if let Some(made) = made.as_any().downcast_ref::<format::zarr::ZarrDataset>() {
+        (storage.chunks, storage.filtered) = (Some(made.file_chunks()?), true);
+    }
+    Ok(storage)
 }
 
 /// Makes a dataset without elements, all of which will be written.

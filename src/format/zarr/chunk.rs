@@ -2,12 +2,12 @@
 
 use super::carrier::Carrier;
 use super::pack;
+use super::pipeline::Encoded;
 use super::plan::Plan;
 use super::store::Store;
 use crate::array::Arena;
 use crate::error::{Error, ErrorKind, Result, bail, error};
 use std::borrow::Cow;
-use zarrs::array::{ArrayBytes, ArrayBytesOffsets, ArrayToBytesCodecTraits, CodecError, CodecOptions};
 
 /// The elements of a chunk.
 #[derive(Debug)]
@@ -16,19 +16,6 @@ pub(super) enum Elements {
     Fixed(Vec<u8>),
     /// As they are in the chunk: bytes, and where each begins, and the end.
     Variable(Vec<u8>, Vec<usize>),
-}
-
-fn options() -> CodecOptions {
-    CodecOptions::default().with_concurrent_target(1)
-}
-
-fn damaged(key: &str, e: CodecError) -> Error {
-    match e {
-        CodecError::IOError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Error::new(ErrorKind::Corrupt, format!("the chunk '{key}' is damaged")).because(e)
-        }
-        other => Error::new(ErrorKind::Corrupt, format!("the chunk '{key}' is damaged")).because(other),
-    }
 }
 
 /// Reads a chunk; `None` if there is none, and its elements have the fill value.
@@ -46,10 +33,12 @@ pub(super) fn decode(plan: &Plan, key: &str, bytes: Vec<u8>) -> Result<Elements>
         }
         return Ok(Elements::Fixed(bytes));
     }
-    let decoded =
-        plan.codecs.decode(Cow::Owned(bytes), &plan.shape, &plan.data_type, &plan.fill_value, &options()).map_err(|e| damaged(key, e))?;
-    match decoded {
-        ArrayBytes::Fixed(bytes) => {
+    let damaged = |e: Error| {
+        let kind = if e.kind() == ErrorKind::Unsupported { ErrorKind::Unsupported } else { ErrorKind::Corrupt };
+        Error::new(kind, format!("the chunk '{key}' is damaged")).because(e)
+    };
+    match plan.pipeline.decode(bytes, count).map_err(damaged)? {
+        Encoded::Fixed(bytes) => {
             if bytes.len() != count.saturating_mul(plan.held.pack.packed) {
                 bail!(Corrupt, "the chunk '{key}' has {} bytes for {count} elements", bytes.len());
             }
@@ -57,19 +46,16 @@ pub(super) fn decode(plan: &Plan, key: &str, bytes: Vec<u8>) -> Result<Elements>
                 return Ok(Elements::Fixed(bytes.into_owned()));
             }
             let mut out = vec![0; crate::array::byte_len(&plan.chunks, plan.held.pack.memory)?];
-            plan.held.pack.unpack(&bytes, &mut out).map_err(|e| error!(Corrupt, "the chunk '{key}' is damaged").because(e))?;
+            plan.held.pack.unpack(&bytes, &mut out).map_err(damaged)?;
             Ok(Elements::Fixed(out))
         }
-        ArrayBytes::Variable(parts) => {
-            let (bytes, offsets) = parts.into_parts();
-            let offsets = offsets.to_vec();
+        Encoded::Variable(bytes, offsets) => {
             let valid = offsets.windows(2).all(|w| w[0] <= w[1]) && offsets.last().is_some_and(|end| *end <= bytes.len());
             if !valid || offsets.len() != count + 1 {
                 bail!(Corrupt, "the chunk '{key}' has no valid places of its elements");
             }
-            Ok(Elements::Variable(bytes.into_owned(), offsets))
+            Ok(Elements::Variable(bytes, offsets))
         }
-        ArrayBytes::Optional(_) => bail!(Unsupported, "the chunk '{key}' has optional elements, which are not known here"),
     }
 }
 
@@ -79,7 +65,7 @@ pub(super) fn encode_fixed<'a>(plan: &Plan, elements: &'a [u8]) -> Result<Cow<'a
         return Ok(Cow::Borrowed(elements));
     }
     let packed = if plan.held.pack.is_same() { Cow::Borrowed(elements) } else { Cow::Owned(plan.held.pack.pack(elements)?) };
-    encode(plan, ArrayBytes::new_flen(packed))
+    plan.pipeline.encode(Encoded::Fixed(packed))
 }
 
 /// The file of a chunk whose elements have any size.
@@ -98,16 +84,7 @@ pub(super) fn encode_variable(plan: &Plan, elements: &[Cow<'_, [u8]>]) -> Result
         bytes.extend_from_slice(element);
         offsets.push(bytes.len());
     }
-    let failed = |e: &dyn std::fmt::Display| error!(Shape, "the elements of the chunk cannot be put together: {e}");
-    let offsets = ArrayBytesOffsets::new(offsets).map_err(|e| failed(&e))?;
-    let whole = ArrayBytes::new_vlen(bytes, offsets).map_err(|e| failed(&e))?;
-    encode(plan, whole).map(Cow::into_owned)
-}
-
-fn encode<'a>(plan: &Plan, bytes: ArrayBytes<'a>) -> Result<Cow<'a, [u8]>> {
-    plan.codecs
-        .encode(bytes, &plan.shape, &plan.data_type, &plan.fill_value, &options())
-        .map_err(|e| error!(Unsupported, "the codecs cannot store the elements").because(e))
+    plan.pipeline.encode(Encoded::Variable(bytes, offsets)).map(Cow::into_owned)
 }
 
 /// Puts elements of a chunk into a result; slots get numbers of the heap.

@@ -25,6 +25,14 @@ impl ZarrDataset {
         Self { handle }
     }
 
+    /// The shape of the elements in one file: a chunk, or a shard. Processes that write different files at once need no lock.
+    ///
+    /// # Errors
+    /// `Closed`, `Corrupt`.
+    pub fn file_chunks(&self) -> Result<Vec<usize>> {
+        self.handle.tree.reading(|| Ok(self.plan()?.chunks.clone()))
+    }
+
     fn plan(&self) -> Result<Arc<Plan>> {
         self.handle.node.plan()
     }

@@ -41,6 +41,7 @@ mod node;
 mod object;
 mod pack;
 mod parallel;
+mod pipeline;
 mod plan;
 mod read;
 mod store;
@@ -166,6 +167,10 @@ impl Format for ZarrFormat {
 
     fn extensions(&self) -> &'static [&'static str] {
         &[".zarr.zip", ".zarr"]
+    }
+
+    fn makes_directories(&self) -> bool {
+        true
     }
 
     fn recognizes(&self, path: &Path) -> Result<bool> {

@@ -3,6 +3,7 @@
 use super::carrier::{self, Carrier, Held, named};
 use super::document::Document;
 use super::json::{self, Object};
+use super::pipeline::Pipeline;
 use super::version::{ZarrOptions, ZarrVersion};
 use super::{codecs, exact, fill};
 use crate::array::AnyArray;
@@ -11,8 +12,7 @@ use crate::error::{Error, Result, bail, error};
 use crate::tree::{DatasetSpec, Fill, Filter, Layout};
 use serde_json::{Value, json};
 use std::num::NonZeroU64;
-use std::sync::Arc;
-use zarrs::array::{CodecChain, DataType, FillValue};
+use zarrs::array::{DataType, FillValue};
 use zarrs::metadata::FillValueMetadata;
 use zarrs::metadata::v3::MetadataV3;
 
@@ -23,14 +23,9 @@ pub(super) struct Plan {
     pub(super) held: Held,
     /// The shape of what is one file.
     pub(super) chunks: Vec<usize>,
-    /// The same, as the codecs want it.
-    pub(super) shape: Vec<NonZeroU64>,
     /// The chunks within a file, if there are any.
     pub(super) inner: Option<Vec<usize>>,
-    pub(super) codecs: Arc<CodecChain>,
-    pub(super) data_type: DataType,
-    /// What the codecs take for unwritten.
-    pub(super) fill_value: FillValue,
+    pub(super) pipeline: Pipeline,
     /// One element that is not zero throughout.
     pub(super) fill: Option<AnyArray>,
     /// True if a chunk's file is the bytes of its elements as they are in memory.
@@ -60,6 +55,7 @@ impl Plan {
     pub(super) fn read(document: &Document) -> Result<Self> {
         let shape = document.shape()?;
         let (dtype, held, file_codecs) = type_of(document)?;
+        crate::array::byte_len(&shape, dtype.itemsize())?;
         let (grid, keys) = match document.version {
             ZarrVersion::V3 => (grid_v3(&document.meta)?, keys_v3(&document.meta)?),
             ZarrVersion::V2 => {
@@ -123,16 +119,11 @@ impl Plan {
         let fill_value =
             value(packed_fill()?).or_else(|| value(imaginary)).or_else(|| data_type.fixed_size().map(|n| FillValue::new(vec![0; n])));
         let Some(fill_value) = fill_value else { bail!(Unsupported, "the data type {name} has no fill value that is known here") };
-        let metadata = file_codecs.iter().map(|c| serde_json::from_value(c.clone())).collect::<Result<Vec<MetadataV3>, _>>();
-        let metadata = metadata.map_err(|e| error!(Corrupt, "the codecs of the array are no valid ones").because(e))?;
-        let chain =
-            CodecChain::from_metadata(&metadata).map_err(|e| unsupported("the codecs of the array are not all known here".into(), e))?;
         let shape = chunks.iter().filter_map(|n| NonZeroU64::new(*n as u64)).collect();
-        let raw = held.pack.is_same()
-            && matches!(held.carrier, Carrier::Number(_) | Carrier::Fixed)
-            && matches!(file_codecs, [one] if named(one).is_some_and(|(n, _)| n == "bytes"))
-            && (held.order == Order::NATIVE || held.carrier == Carrier::Fixed || dtype.itemsize() == 1);
-        Ok(Self { dtype, held, chunks, shape, inner, codecs: Arc::new(chain), data_type, fill_value, fill, raw, keys, filters })
+        let bytes = crate::array::byte_len(&chunks, held.pack.packed.max(1))?;
+        let pipeline = Pipeline::new(file_codecs, &held, shape, bytes, data_type, fill_value)?;
+        let raw = held.pack.is_same() && pipeline.is_plain();
+        Ok(Self { dtype, held, chunks, inner, pipeline, fill, raw, keys, filters })
     }
 
     /// Where a chunk is, relative to the array.
@@ -401,6 +392,9 @@ pub(super) fn make(spec: &DatasetSpec, options: &ZarrOptions) -> Result<Document
         Carrier::Text | Carrier::Bytes => 1,
         _ => held.pack.packed,
     };
+    if options.shard_bytes.is_some() && !shape.is_empty() && spec.filters.contains(&crate::tree::Filter::Fletcher32) {
+        return Err(error!(Unsupported, "within shards the filter 'fletcher32' cannot be used").remedy("choose crc32c, an option of the format"));
+    }
     let filters = codecs::of_filters(&spec.filters, size, version)?;
     let chunks = match &spec.layout {
         Layout::Chunked(chunks) => chunks.clone(),

@@ -1,0 +1,270 @@
+//! The codecs of an array: from the elements of a chunk to the bytes of its file, and back.
+
+use super::carrier::{Carrier, Held, named};
+use crate::dtype::Order;
+use crate::error::{Error, ErrorKind, Result, bail, error};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use zarrs::array::{
+    ArrayBytes, ArrayBytesOffsets, ArrayToBytesCodecTraits, BytesRepresentation, BytesToBytesCodecTraits, Codec, CodecChain, CodecError,
+    CodecOptions, DataType, FillValue,
+};
+use zarrs::metadata::v3::MetadataV3;
+
+/// All codecs of an array.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    front: Front,
+    /// Each with what it is given when a chunk is written.
+    back: Vec<(Back, BytesRepresentation)>,
+    shape: Vec<NonZeroU64>,
+    data_type: DataType,
+    fill_value: FillValue,
+}
+
+/// From elements to bytes.
+#[derive(Debug)]
+enum Front {
+    /// The bytes are those of the elements.
+    Same,
+    /// A transposition, another byte order, shards.
+    Chain(Box<CodecChain>),
+    /// Elements of any size, each with its length before it.
+    Variable,
+}
+
+/// From bytes to bytes.
+#[derive(Debug)]
+enum Back {
+    Library(Arc<dyn BytesToBytesCodecTraits>),
+    /// HDF5's checksum; that of the library is another one for an odd number of bytes.
+    Fletcher32,
+}
+
+/// What a chunk is made of, as the codecs see it.
+#[derive(Debug)]
+pub(super) enum Encoded<'a> {
+    Fixed(Cow<'a, [u8]>),
+    /// The bytes of all elements, where each begins, and where the last one ends.
+    Variable(Vec<u8>, Vec<usize>),
+}
+
+fn options() -> CodecOptions {
+    CodecOptions::default().with_concurrent_target(1)
+}
+
+fn unsupported(message: &str, e: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Unsupported, message).because(e)
+}
+
+impl Pipeline {
+    /// The pipeline of codecs in the words of version 3.
+    pub(super) fn new(
+        codecs: &[Value],
+        held: &Held,
+        shape: Vec<NonZeroU64>,
+        bytes: usize,
+        data_type: DataType,
+        fill_value: FillValue,
+    ) -> Result<Self> {
+        let (mut front, mut back) = (Vec::new(), Vec::new());
+        let (mut serialised, mut variable, mut same) = (false, false, true);
+        for codec in codecs {
+            let name = named(codec).map_or("", |(name, _)| name);
+            let metadata: MetadataV3 = serde_json::from_value(codec.clone())
+                .map_err(|e| error!(Corrupt, "the codecs of the array are no valid ones").because(e))?;
+            if serialised {
+                back.push(match name {
+                    "numcodecs.fletcher32" => Back::Fletcher32,
+                    _ => match Codec::from_metadata(&metadata).map_err(|e| unsupported(&format!("the codec '{name}' is not known here"), e))? {
+                        Codec::BytesToBytes(codec) => Back::Library(codec),
+                        _ => bail!(Corrupt, "the codec '{name}' is out of its place"),
+                    },
+                });
+                continue;
+            }
+            serialised = matches!(name, "bytes" | "endian" | "sharding_indexed" | "pcodec" | "numcodecs.pcodec" | "packbits" | "zfp" | "numcodecs.zfpy")
+                || name.starts_with("vlen-");
+            variable |= name.starts_with("vlen-");
+            let native = held.carrier == Carrier::Fixed || held.order == Order::NATIVE || held.pack.packed == 1;
+            same &= matches!(name, "bytes" | "endian") && native;
+            if name != "sharding_indexed" && !name.starts_with("vlen-") {
+                Codec::from_metadata(&metadata).map_err(|e| unsupported(&format!("the codec '{name}' is not known here"), e))?;
+            }
+            front.push(metadata);
+        }
+        if !serialised {
+            bail!(Corrupt, "the codecs of the array do not say how its elements become bytes");
+        }
+        let heap = matches!(held.carrier, Carrier::Text | Carrier::Bytes);
+        let front = match () {
+            () if variable && heap && front.len() == 1 => Front::Variable,
+            () if same && !heap => Front::Same,
+            () => {
+                let chain = catch_unwind(AssertUnwindSafe(|| CodecChain::from_metadata(&front)));
+                let chain = chain.map_err(|_| error!(Corrupt, "the codecs of the array contradict themselves"))?;
+                Front::Chain(Box::new(chain.map_err(|e| unsupported("the codecs of the array are not all known here", e))?))
+            }
+        };
+        let mut given = if heap { BytesRepresentation::UnboundedSize } else { BytesRepresentation::FixedSize(bytes as u64) };
+        let back = back.into_iter().map(|codec| {
+            let before = given;
+            given = match (&codec, before) {
+                (Back::Library(codec), before) => codec.encoded_representation(&before),
+                (Back::Fletcher32, BytesRepresentation::FixedSize(n)) => BytesRepresentation::FixedSize(n + 4),
+                (Back::Fletcher32, BytesRepresentation::BoundedSize(n)) => BytesRepresentation::BoundedSize(n + 4),
+                (Back::Fletcher32, before) => before,
+            };
+            (codec, before)
+        });
+        let back = back.collect();
+        Ok(Self { front, back, shape, data_type, fill_value })
+    }
+
+    /// True if a chunk's file is the bytes of its elements.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.front, Front::Same) && self.back.is_empty()
+    }
+
+    /// The elements of a chunk's file. (`count` of them.)
+    pub(super) fn decode<'a>(&self, file: Vec<u8>, count: usize) -> Result<Encoded<'a>> {
+        let mut bytes: Cow<'_, [u8]> = Cow::Owned(file);
+        for (codec, given) in self.back.iter().rev() {
+            bytes = match codec {
+                Back::Fletcher32 => Cow::Owned(check_fletcher32(bytes.into_owned())?),
+                Back::Library(codec) => {
+                    let decoded = guarded(|| codec.decode(bytes, given, &options()))?;
+                    Cow::Owned(decoded.into_owned())
+                }
+            };
+        }
+        match &self.front {
+            Front::Same => Ok(Encoded::Fixed(Cow::Owned(bytes.into_owned()))),
+            Front::Variable => split_variable(bytes.into_owned(), count),
+            Front::Chain(chain) => {
+                match guarded(|| chain.decode(bytes, &self.shape, &self.data_type, &self.fill_value, &options()))? {
+                    ArrayBytes::Fixed(bytes) => Ok(Encoded::Fixed(Cow::Owned(bytes.into_owned()))),
+                    ArrayBytes::Variable(parts) => {
+                        let (bytes, offsets) = parts.into_parts();
+                        Ok(Encoded::Variable(bytes.into_owned(), offsets.to_vec()))
+                    }
+                    ArrayBytes::Optional(_) => bail!(Unsupported, "optional elements are not known here"),
+                }
+            }
+        }
+    }
+
+    /// The file of a chunk.
+    pub(super) fn encode<'a>(&self, elements: Encoded<'a>) -> Result<Cow<'a, [u8]>> {
+        let failed = |e: &dyn std::fmt::Display| error!(Unsupported, "the codecs cannot store the elements: {e}");
+        let mut bytes = match (&self.front, elements) {
+            (Front::Same, Encoded::Fixed(bytes)) => bytes,
+            (Front::Variable, Encoded::Variable(bytes, offsets)) => Cow::Owned(join_variable(&bytes, &offsets)?),
+            (Front::Chain(chain), elements) => {
+                let whole = match elements {
+                    Encoded::Fixed(bytes) => ArrayBytes::new_flen(bytes),
+                    Encoded::Variable(bytes, offsets) => {
+                        let offsets = ArrayBytesOffsets::new(offsets).map_err(|e| failed(&e))?;
+                        ArrayBytes::new_vlen(bytes, offsets).map_err(|e| failed(&e))?
+                    }
+                };
+                chain.encode(whole, &self.shape, &self.data_type, &self.fill_value, &options()).map_err(|e| failed(&e))?
+            }
+            _ => bail!(Unsupported, "the codecs of the array are not those of its type"),
+        };
+        for (codec, _) in &self.back {
+            bytes = match codec {
+                Back::Library(codec) => codec.encode(bytes, &options()).map_err(|e| failed(&e))?,
+                Back::Fletcher32 => {
+                    let mut bytes = bytes.into_owned();
+                    bytes.extend_from_slice(&fletcher32(&bytes).to_le_bytes());
+                    Cow::Owned(bytes)
+                }
+            };
+        }
+        Ok(bytes)
+    }
+}
+
+/// Runs a decoder of the library, which may panic on bytes that no encoder has made.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, CodecError>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(Ok(decoded)) => Ok(decoded),
+        Ok(Err(e)) => Err(error!(Corrupt, "its bytes cannot be decoded").because(e)),
+        Err(_) => Err(error!(Corrupt, "its bytes cannot be decoded")),
+    }
+}
+
+/// The number of elements, and each with its length before it.
+fn join_variable(bytes: &[u8], offsets: &[usize]) -> Result<Vec<u8>> {
+    let length = |n: usize| u32::try_from(n).map_err(|_| error!(Unsupported, "Zarr holds texts and sequences of at most 4 GiB"));
+    let mut out = Vec::with_capacity(bytes.len() + 4 * offsets.len());
+    out.extend_from_slice(&length(offsets.len().saturating_sub(1))?.to_le_bytes());
+    for pair in offsets.windows(2) {
+        let element = bytes.get(pair[0]..pair[1]).unwrap_or_default();
+        out.extend_from_slice(&length(element.len())?.to_le_bytes());
+        out.extend_from_slice(element);
+    }
+    Ok(out)
+}
+
+fn split_variable<'a>(file: Vec<u8>, count: usize) -> Result<Encoded<'a>> {
+    let mut rest = &file[..];
+    let length = |rest: &mut &[u8]| -> Result<usize> {
+        let Some((head, tail)) = rest.split_first_chunk::<4>() else { bail!(Corrupt, "it is cut short") };
+        *rest = tail;
+        Ok(u32::from_le_bytes(*head) as usize)
+    };
+    let there = length(&mut rest)?;
+    if there != count || rest.len() / 4 < count {
+        bail!(Corrupt, "it holds {there} elements in place of {count}, or is cut short");
+    }
+    let (mut bytes, mut offsets) = (Vec::with_capacity(rest.len()), Vec::with_capacity(count + 1));
+    offsets.push(0);
+    for _ in 0..count {
+        let n = length(&mut rest)?;
+        let Some((element, tail)) = rest.split_at_checked(n) else { bail!(Corrupt, "it is cut short") };
+        bytes.extend_from_slice(element);
+        offsets.push(bytes.len());
+        rest = tail;
+    }
+    if !rest.is_empty() {
+        bail!(Corrupt, "it has {} bytes too many", rest.len());
+    }
+    Ok(Encoded::Variable(bytes, offsets))
+}
+
+/// The checksum of HDF5's filter 3.
+fn fletcher32(data: &[u8]) -> u32 {
+    let (mut sum1, mut sum2) = (0u32, 0u32);
+    let (pairs, rest) = data.as_chunks::<2>();
+    for block in pairs.chunks(360) {
+        for pair in block {
+            sum1 += u32::from(u16::from_be_bytes(*pair));
+            sum2 += sum1;
+        }
+        sum1 = (sum1 & 0xffff) + (sum1 >> 16);
+        sum2 = (sum2 & 0xffff) + (sum2 >> 16);
+    }
+    if let [last] = rest {
+        sum1 += u32::from(*last) << 8;
+        sum2 += sum1;
+        sum1 = (sum1 & 0xffff) + (sum1 >> 16);
+        sum2 = (sum2 & 0xffff) + (sum2 >> 16);
+    }
+    sum1 = (sum1 & 0xffff) + (sum1 >> 16);
+    sum2 = (sum2 & 0xffff) + (sum2 >> 16);
+    (sum2 << 16) | sum1
+}
+
+fn check_fletcher32(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let Some((data, sum)) = bytes.split_last_chunk::<4>() else { bail!(Corrupt, "it is too short for its checksum") };
+    if fletcher32(data) != u32::from_le_bytes(*sum) {
+        bail!(Corrupt, "its checksum differs");
+    }
+    bytes.truncate(bytes.len() - 4);
+    Ok(bytes)
+}
