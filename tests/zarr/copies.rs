@@ -79,7 +79,10 @@ fn the_order_of_names_is_kept() {
     }
     tree.to_file(dir.path().join("t.zarr")).unwrap();
     let back = MemGroup::from_file(dir.path().join("t.zarr")).unwrap();
-    assert_eq!((back.keys().unwrap(), back.attrs().keys().unwrap()), (vec!["z".into(), "a".into(), "m".into()], vec!["z".to_owned(), "a".into(), "m".into()]));
+    assert_eq!(
+        (back.keys().unwrap(), back.attrs().keys().unwrap()),
+        (vec!["z".into(), "a".into(), "m".into()], vec!["z".to_owned(), "a".into(), "m".into()])
+    );
 }
 
 #[cfg(feature = "hdf5")]
@@ -136,7 +139,8 @@ fn hdf5_samples_go_to_zarr_and_back() {
             if after.contains(&line) {
                 continue;
             }
-            let path = serde_json::from_str::<serde_json::Value>(&line).unwrap()["path"].as_str().unwrap().trim_start_matches('/').to_owned();
+            let path =
+                serde_json::from_str::<serde_json::Value>(&line).unwrap()["path"].as_str().unwrap().trim_start_matches('/').to_owned();
             let named = report.lost.iter().any(|n| n.path == path || n.path.trim_start_matches('/').starts_with(&format!("{path}@")));
             assert!(named, "{}: {line} is not in the report:\n{report}", sample.display());
         }

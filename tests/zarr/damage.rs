@@ -18,7 +18,9 @@ fn make(path: &Path, version: ZarrVersion) {
     root.create_dataset("g/text").chunks([2]).write(["a", "bb", "", "dddd"]).unwrap();
     let row = DType::compound_aligned([("n", DType::U8), ("name", DType::STR)]).unwrap();
     root.create_dataset("g/rows").dtype(row).shape([3]).create().unwrap();
-    root.create_dataset("g/seq").write(memh5::AnyArray::from_sequences(DType::I16, [memh5::AnyArray::from(vec![1i16, 2])]).unwrap()).unwrap();
+    root.create_dataset("g/seq")
+        .write(memh5::AnyArray::from_sequences(DType::I16, [memh5::AnyArray::from(vec![1i16, 2])]).unwrap())
+        .unwrap();
     root.close_tree().unwrap();
 }
 
@@ -47,8 +49,7 @@ fn all(path: &Path) -> Result<String, ErrorKind> {
     })
 }
 
-const EXPECTED: [ErrorKind; 5] =
-    [ErrorKind::Corrupt, ErrorKind::Unsupported, ErrorKind::Shape, ErrorKind::NotFound, ErrorKind::Io];
+const EXPECTED: [ErrorKind; 5] = [ErrorKind::Corrupt, ErrorKind::Unsupported, ErrorKind::Shape, ErrorKind::NotFound, ErrorKind::Io];
 
 #[test]
 fn every_file_may_be_damaged_in_any_way() {
@@ -85,7 +86,10 @@ fn every_file_may_be_damaged_in_any_way() {
                         assert!(EXPECTED.contains(&kind), "{name} {what}: {kind:?}");
                     }
                     // A chunk without a checksum may be other elements; metadata may say something else that is valid.
-                    Ok(text) => assert!(what.contains("flipped") || what == "zeros" || what == "longer" || text != whole || name.contains("zattrs"), "{name} {what} was not noticed"),
+                    Ok(text) => assert!(
+                        what.contains("flipped") || what == "zeros" || what == "longer" || text != whole || name.contains("zattrs"),
+                        "{name} {what} was not noticed"
+                    ),
                 }
             }
             std::fs::write(&file, &good).unwrap();

@@ -91,9 +91,10 @@ fn fill(root: &GroupRef, shards: bool) {
     root.create_dataset("scalar").write(2.5).unwrap();
     root.create_dataset("fixed").dtype(DType::fixed_ascii(5)).write(["ab", "abcde", ""]).unwrap();
     root.create_dataset("text").write(["a", "", "日本"]).unwrap();
-    let rows = AnyArray::from_bytes(point(), [2], &[&1.5f64.to_le_bytes()[..], &(-2i16).to_le_bytes(), b"abc\0", &[0; 8], &[3, 0], b"wxyz"].concat());
-    root.create_dataset("point").chunks([1]).write(rows.unwrap()).unwrap();
-    root.create_dataset("raw").write(AnyArray::from_bytes(DType::opaque(3, ""), [2], &[1, 2, 3, 4, 5, 6]).unwrap()).unwrap();
+    if !shards {
+        // zarr-python 3.1 cannot read structures and raw bytes within shards: it wants to hash their fill values.
+        fill_void(root);
+    }
     let bitshuffle = |compressor| Filter::Bitshuffle { block_size: 0, compressor };
     let pipelines = [
         vec![Filter::Gzip(4)],
@@ -109,12 +110,23 @@ fn fill(root: &GroupRef, shards: bool) {
         }
         root.create_dataset(&format!("filters/{at}")).chunks([4, 3]).filters(filters).write(&numbers).unwrap();
     }
-    let fill = root.create_dataset("fill").shape([2, 3]).maxshape([None, None]).chunks([2, 2]).dtype(DType::I32).fill_value(-7).create().unwrap();
+    let fill =
+        root.create_dataset("fill").shape([2, 3]).maxshape([None, None]).chunks([2, 2]).dtype(DType::I32).fill_value(-7).create().unwrap();
     fill.resize([3, 4]).unwrap();
     let log = root.create_dataset("log").shape([0, 2]).maxshape([None, Some(2)]).chunks([3, 2]).dtype(DType::I64).create().unwrap();
     for k in 0..5 {
         log.append(vec![k, 10 * k]).unwrap();
     }
+}
+
+fn fill_void(root: &GroupRef) {
+    let rows = AnyArray::from_bytes(
+        point(),
+        [2],
+        &[&1.5f64.to_le_bytes()[..], &(-2i16).to_le_bytes(), b"abc\0", &[0; 8], &[3, 0], b"wxyz"].concat(),
+    );
+    root.create_dataset("point").chunks([1]).write(rows.unwrap()).unwrap();
+    root.create_dataset("raw").write(AnyArray::from_bytes(DType::opaque(3, ""), [2], &[1, 2, 3, 4, 5, 6]).unwrap()).unwrap();
 }
 
 fn check(python: &Path, store: &Path, root: &GroupRef, what: &str) {

@@ -192,7 +192,14 @@ fn remains_beyond_the_end_do_not_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("r.zarr");
     let root = create(&store);
-    let d = root.create_dataset("d").shape([5, 2]).maxshape([None, None]).chunks([2, 2]).fill_value(-1i64).write(ndarray::Array2::<i64>::ones((5, 2))).unwrap();
+    let d = root
+        .create_dataset("d")
+        .shape([5, 2])
+        .maxshape([None, None])
+        .chunks([2, 2])
+        .fill_value(-1i64)
+        .write(ndarray::Array2::<i64>::ones((5, 2)))
+        .unwrap();
     d.resize([3, 2]).unwrap();
     d.resize([6, 3]).unwrap();
     let all = d.read::<i64>().unwrap();

@@ -79,15 +79,19 @@ impl Pipeline {
             if serialised {
                 back.push(match name {
                     "numcodecs.fletcher32" => Back::Fletcher32,
-                    _ => match Codec::from_metadata(&metadata).map_err(|e| unsupported(&format!("the codec '{name}' is not known here"), e))? {
+                    _ => match Codec::from_metadata(&metadata)
+                        .map_err(|e| unsupported(&format!("the codec '{name}' is not known here"), e))?
+                    {
                         Codec::BytesToBytes(codec) => Back::Library(codec),
                         _ => bail!(Corrupt, "the codec '{name}' is out of its place"),
                     },
                 });
                 continue;
             }
-            serialised = matches!(name, "bytes" | "endian" | "sharding_indexed" | "pcodec" | "numcodecs.pcodec" | "packbits" | "zfp" | "numcodecs.zfpy")
-                || name.starts_with("vlen-");
+            serialised = matches!(
+                name,
+                "bytes" | "endian" | "sharding_indexed" | "pcodec" | "numcodecs.pcodec" | "packbits" | "zfp" | "numcodecs.zfpy"
+            ) || name.starts_with("vlen-");
             variable |= name.starts_with("vlen-");
             let native = held.carrier == Carrier::Fixed || held.order == Order::NATIVE || held.pack.packed == 1;
             same &= matches!(name, "bytes" | "endian") && native;
@@ -144,16 +148,14 @@ impl Pipeline {
         match &self.front {
             Front::Same => Ok(Encoded::Fixed(Cow::Owned(bytes.into_owned()))),
             Front::Variable => split_variable(bytes.into_owned(), count),
-            Front::Chain(chain) => {
-                match guarded(|| chain.decode(bytes, &self.shape, &self.data_type, &self.fill_value, &options()))? {
-                    ArrayBytes::Fixed(bytes) => Ok(Encoded::Fixed(Cow::Owned(bytes.into_owned()))),
-                    ArrayBytes::Variable(parts) => {
-                        let (bytes, offsets) = parts.into_parts();
-                        Ok(Encoded::Variable(bytes.into_owned(), offsets.to_vec()))
-                    }
-                    ArrayBytes::Optional(_) => bail!(Unsupported, "optional elements are not known here"),
+            Front::Chain(chain) => match guarded(|| chain.decode(bytes, &self.shape, &self.data_type, &self.fill_value, &options()))? {
+                ArrayBytes::Fixed(bytes) => Ok(Encoded::Fixed(Cow::Owned(bytes.into_owned()))),
+                ArrayBytes::Variable(parts) => {
+                    let (bytes, offsets) = parts.into_parts();
+                    Ok(Encoded::Variable(bytes.into_owned(), offsets.to_vec()))
                 }
-            }
+                ArrayBytes::Optional(_) => bail!(Unsupported, "optional elements are not known here"),
+            },
         }
     }
 

@@ -393,7 +393,9 @@ pub(super) fn make(spec: &DatasetSpec, options: &ZarrOptions) -> Result<Document
         _ => held.pack.packed,
     };
     if options.shard_bytes.is_some() && !shape.is_empty() && spec.filters.contains(&crate::tree::Filter::Fletcher32) {
-        return Err(error!(Unsupported, "within shards the filter 'fletcher32' cannot be used").remedy("choose crc32c, an option of the format"));
+        return Err(
+            error!(Unsupported, "within shards the filter 'fletcher32' cannot be used").remedy("choose crc32c, an option of the format")
+        );
     }
     let filters = codecs::of_filters(&spec.filters, size, version)?;
     let chunks = match &spec.layout {
