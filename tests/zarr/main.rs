@@ -5,6 +5,7 @@ mod copies;
 mod damage;
 mod faults;
 mod interop;
+mod ranks;
 mod stores;
 
 #[path = "../peer/mod.rs"]

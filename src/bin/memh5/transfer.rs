@@ -115,8 +115,6 @@ fn first_path(root: &GroupRef, pattern: &str) -> Result<String> {
 }
 
 pub fn check_target(path: &Path, replace: bool) -> Result<()> {
-    if path.is_dir() {
-fn check_target(path: &Path, replace: bool) -> Result<()> {
     if path.is_dir() && !source::is_store(path) {
         return Err(Error::new(ErrorKind::AlreadyExists, "a directory has that name").in_file(path).remedy("choose another name"));
     }

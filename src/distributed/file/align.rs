@@ -12,16 +12,18 @@ const CHUNK: usize = 1 << 20;
 pub(super) struct Storage {
     pub chunks: Option<Vec<usize>>,
     pub filters: Vec<Filter>,
+    /// True if each chunk is a file of its own, which two ranks must not write.
+    pub files: bool,
 }
 
 impl Storage {
     pub fn of(spec: &DatasetSpec) -> Self {
-        Self { chunks: spec.chunks().map(<[usize]>::to_vec), filters: spec.filters.clone() }
+        Self { chunks: spec.chunks().map(<[usize]>::to_vec), filters: spec.filters.clone(), files: false }
     }
 
-    /// The chunks, if they have filters: then a chunk is moved as a whole.
+    /// The chunks, if they have filters or are files: then a chunk is moved as a whole.
     pub fn whole_chunks(&self) -> Option<&[usize]> {
-        self.chunks.as_deref().filter(|_| !self.filters.is_empty())
+        self.chunks.as_deref().filter(|_| self.files || !self.filters.is_empty())
     }
 }
 

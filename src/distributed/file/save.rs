@@ -68,23 +68,6 @@ fn write(
     ranks.broadcast(&mut message, 0)?;
     let (outline, _) = Outline::decode(&message)?;
     let together = by_all_ranks(ranks, format);
-    for entry in outline.datasets.iter().filter(|entry| !together(entry)) {
-    #[cfg(all(feature = "mpi", feature = "hdf5"))]
-    if let (Some(mpi), "hdf5") = (super::parallel::mpi(ranks), format.name())
-        && ranks.size() > 1
-    {
-        step.agree(root.close())?;
-        if !outline.datasets.is_empty() {
-            let file = super::parallel::Collective::open(step, mpi, path, true)?;
-            let written = outline.datasets.iter().try_for_each(|entry| {
-                let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
-                file.write(&entry.source, &have, &local, &entry.storage).context(&entry.source, "write the distributed dataset")
-            });
-            // All ranks have failed or none: so they close together.
-            written.and(file.close())?;
-        }
-        return Ok(outline.report.into());
-    }
     #[cfg(feature = "zarr")]
     if format.name() == "zarr" && ranks.size() > 1 {
         // Every rank opens the store, and writes the chunks that are its own: no chunk has two writers, so none needs a lock.
@@ -101,7 +84,7 @@ fn write(
         let closed = step.agree(to.close_tree());
         return written.and(closed).map(|()| outline.report.into());
     }
-    for entry in &outline.datasets {
+    for entry in outline.datasets.iter().filter(|entry| !together(entry)) {
         let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
         let cut = align::cut_for(&have, &entry.storage);
         let moved = exchange(step, local, &have, &cut)?;
@@ -241,7 +224,7 @@ fn storage_of(made: &DatasetRef) -> Result<Storage> {
     let mut storage = Storage::of(&made.spec()?);
     #[cfg(feature = "zarr")]
     if let Some(made) = made.as_any().downcast_ref::<format::zarr::ZarrDataset>() {
-        (storage.chunks, storage.filtered) = (Some(made.file_chunks()?), true);
+        (storage.chunks, storage.files) = (Some(made.file_chunks()?), true);
     }
     Ok(storage)
 }
