@@ -41,7 +41,7 @@ fn ranks_save_what_one_process_reads_and_other_ranks_load() {
             }
             tree.to_file(&path).map(drop)
         });
-        saved.into_iter().for_each(|result| result.unwrap());
+        saved.unwrap().into_iter().for_each(|result| result.unwrap());
         let root = format::open(&path, Mode::Read).unwrap();
         for (name, axis, chunks, _) in cases {
             let d = root.dataset(name).unwrap();
@@ -59,6 +59,6 @@ fn ranks_save_what_one_process_reads_and_other_ranks_load() {
             }
             Ok(())
         });
-        loaded.into_iter().for_each(|result| result.unwrap());
+        loaded.unwrap().into_iter().for_each(|result| result.unwrap());
     }
 }
