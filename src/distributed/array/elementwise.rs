@@ -63,7 +63,7 @@ impl DistributedArray {
     ///     let scale = AnyArray::from(vec![10, 100]);
     ///     a.zip_local(&scale, |x: i32, y: i32| x * y)?.all_gather()
     /// })?;
-    /// assert_eq!(wholes[0].to_string(), "[[10, 200],\n [30, 400],\n [50, 600]]");
+    /// assert_eq!(wholes[0].to_string(), "[[ 10, 200],\n [ 30, 400],\n [ 50, 600]]");
     /// # Ok::<(), memh5::Error>(())
     /// ```
     ///
