@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes a throw-away Python environment of the peers in target/venv: scripts/venv.sh light|spine
+# Makes a throw-away Python environment of the peers in target/venv: scripts/venv.sh light|spine|mpi
 #   light   h5py, hdf5plugin and zarr, for `make test` and `make bench`
 #   spine   spine's own reader of staged caches, for `make interop` (about 570 MB)
+#   mpi     mpi4py on the MPI of the system, for `benches/redistribute.sh`
 set -eu
 cd "$(dirname "$0")/.."
 name=${1:-light}
@@ -10,7 +11,8 @@ dir=target/venv/$name
 case "$name" in
     light) want="numpy==2.4.6 h5py==3.16.0 hdf5plugin==7.1.0 zarr==3.1.6" ;;
     spine) want="spine==0.17.3 numpy==2.4.6 h5py==3.16.0" ;;
-    *) echo "usage: $0 light|spine" >&2; exit 2 ;;
+    mpi) want="numpy==2.4.6 mpi4py" ;;
+    *) echo "usage: $0 light|spine|mpi" >&2; exit 2 ;;
 esac
 [ "$(cat "$dir/.complete" 2>/dev/null || true)" = "$want" ] && exit 0
 rm -rf "$dir"
