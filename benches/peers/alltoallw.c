@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPEATS 7
+#define REPEATS 9
 #define DIMS 3
 
 struct question {
@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
         }
         qsort(times, REPEATS, sizeof *times, by_value);
         if (rank == 0) {
-            printf("%s\t%.6f\tMPI_Alltoallw\n", w->name, times[REPEATS / 2]);
+            printf("%s\t%.6f\tMPI_Alltoallw\n", w->name, times[0]);
             fflush(stdout);
         }
         for (int r = 0; r < size; r++) {

@@ -1,5 +1,6 @@
 //! The waist between distributed code and what carries its messages.
 
+use super::stream::{self, Incoming, Outgoing};
 use crate::dtype::DType;
 use crate::error::{Error, Result, bail, error};
 use std::any::Any;
@@ -61,6 +62,15 @@ pub trait Communicator: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Collective` if the lengths disagree, and as [`barrier`](Self::barrier).
     fn send_recv(&self, send: Option<(usize, &[u8])>, recv: Option<(usize, &mut [u8])>) -> Result<()>;
+
+    /// Sends messages to one rank while it receives messages from another, several of them under way at a time. As [`send_recv`](Self::send_recv)
+    /// of the first ones, of the second ones and so on, without waiting for each. The ranks are others than this one.
+    ///
+    /// # Errors
+    /// As [`send_recv`](Self::send_recv); `Io` if there is no memory for a message.
+    fn stream(&self, send: Option<(usize, Outgoing<'_>)>, recv: Option<(usize, Incoming<'_>)>) -> Result<()> {
+        stream::by_turns(self, send, recv)
+    }
 
     /// Combines numbers element by element over the ranks, in the order of the ranks, so that every rank gets the very same result.
     ///

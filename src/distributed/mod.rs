@@ -12,6 +12,7 @@ pub mod mpi;
 mod partition;
 mod reduce;
 mod self_comm;
+mod stream;
 mod thread_comm;
 
 pub use agree::{Agreement, Call, Checks, Step, Terms};
@@ -23,4 +24,5 @@ pub(crate) use file::{agreement_of, load, save};
 pub use mpi::{Mpi, MpiComm};
 pub use partition::Partition;
 pub use self_comm::SelfComm;
+pub use stream::{Incoming, Outgoing, Packed, Unpacked};
 pub use thread_comm::ThreadComm;

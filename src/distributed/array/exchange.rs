@@ -2,12 +2,14 @@
 //!
 //! The ranks meet in pairs: in round `i` a rank sends to the rank `i` after it and receives from the rank `i` before it, exactly the bytes in which
 //! the one's box and the other's wish overlap. They travel in pieces, which both sides cut by the same rule; a piece stays in the processor's cache from
-//! its packing to its sending. What lies in one run in the source is sent from there, and what lies in one run in the target is received there. So the
-//! memory needed is the target and two pieces, no length is bounded, and nothing is sent to the rank itself.
+//! its packing to its sending, and several are under way at a time. What lies in one run in the source is sent from there, and what lies in one run in
+//! the target is received there. So the memory needed is the target and a window of pieces, no length is bounded, and nothing is sent to the rank itself.
 
 use super::strided::{Window, copy};
 use crate::distributed::communicator::Communicator;
+use crate::distributed::stream::{Incoming, Outgoing, Packed, Unpacked};
 use crate::error::Result;
+use std::ops::Range;
 
 /// The bytes of a piece that has to be packed or unpacked.
 const PIECE: usize = 1 << 20;
@@ -30,7 +32,7 @@ impl Block {
     }
 
     /// A range of one axis, and all of the others.
-    pub(super) fn range(shape: &[usize], itemsize: usize, axis: usize, range: std::ops::Range<usize>) -> Self {
+    pub(super) fn range(shape: &[usize], itemsize: usize, axis: usize, range: Range<usize>) -> Self {
         let mut block = Self::whole(shape, itemsize);
         block.start[axis] = range.start;
         block.len[axis] = range.len();
@@ -105,17 +107,25 @@ impl Iterator for Pieces {
     }
 }
 
-/// A side of one round.
+/// A side of one round: where its box lies in the bytes here, and its pieces.
 struct Side {
-    rank: usize,
     window: Window,
-    pieces: Pieces,
+    pieces: Vec<(Vec<usize>, Vec<usize>)>,
 }
 
 impl Side {
     /// `whole` is the box that the bytes here are, `part` that of the round.
-    fn new(rank: usize, whole: &Block, part: &Block, limit: usize) -> Self {
-        Self { rank, window: whole.window(part), pieces: Pieces::new(&part.len, limit) }
+    fn new(whole: &Block, part: &Block, limit: usize) -> Self {
+        Self { window: whole.window(part), pieces: Pieces::new(&part.len, limit).collect() }
+    }
+
+    /// The pieces as runs of bytes, if all are: those of the first, which is the longest, decide.
+    fn runs(&self) -> Option<Vec<Range<usize>>> {
+        self.pieces.iter().map(|(start, len)| self.window.inner(start).as_run(len)).collect()
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        self.pieces.iter().map(|(_, len)| len.iter().product()).collect()
     }
 }
 
@@ -128,52 +138,55 @@ pub(super) fn exchange(
 ) -> Result<()> {
     let (rank, size) = (comm.rank(), comm.size());
     let (mine, wish) = (has(rank), wants(rank));
-    if let Some(part) = mine.overlap(&wish) {
-        copy(source, &mine.window(&part), target, &wish.window(&part), &part.len);
-    }
-    let (mut packed, mut landed) = (Vec::new(), Vec::new());
     for round in 1..size {
         let (to, from) = ((rank + round) % size, (rank + size - round) % size);
         let (want, have) = (wants(to), has(from));
-        let mut out = mine.overlap(&want).map(|part| Side::new(to, &mine, &part, piece_size(&mine, &want, &part)));
-        let mut back = have.overlap(&wish).map(|part| Side::new(from, &wish, &part, piece_size(&have, &wish, &part)));
-        loop {
-            let send = out.as_mut().and_then(|side| Some((side.rank, side.pieces.next()?)));
-            let receive = back.as_mut().and_then(|side| Some((side.rank, side.pieces.next()?)));
-            if send.is_none() && receive.is_none() {
-                break;
+        let out = mine.overlap(&want).map(|part| Side::new(&mine, &part, piece_size(&mine, &want, &part)));
+        let back = have.overlap(&wish).map(|part| Side::new(&wish, &part, piece_size(&have, &wish, &part)));
+        let mut sent = out.iter().flat_map(|side| side.pieces.iter().map(|piece| (&side.window, piece)));
+        let mut pack = |buffer: &mut [u8]| {
+            if let Some((window, (start, len))) = sent.next() {
+                copy(source, &window.inner(start), buffer, &Window::packed(len), len);
             }
-            let send = match (&out, send) {
-                (Some(side), Some((rank, (start, len)))) => {
-                    let window = side.window.inner(&start);
-                    Some(match window.as_run(&len) {
-                        Some(run) => (rank, &source[run]),
-                        None => {
-                            packed.resize(len.iter().product(), 0);
-                            copy(source, &window, &mut packed, &Window::packed(&len), &len);
-                            (rank, &packed[..])
-                        }
-                    })
-                }
-                _ => None,
-            };
-            match (&back, receive) {
-                (Some(side), Some((rank, (start, len)))) => {
-                    let window = side.window.inner(&start);
-                    match window.as_run(&len) {
-                        Some(run) => comm.send_recv(send, Some((rank, &mut target[run])))?,
-                        None => {
-                            landed.resize(len.iter().product(), 0);
-                            comm.send_recv(send, Some((rank, &mut landed)))?;
-                            copy(&landed, &Window::packed(&len), target, &window, &len);
-                        }
-                    }
-                }
-                _ => comm.send_recv(send, None)?,
-            }
+        };
+        let send = out.as_ref().map(|side| match side.runs() {
+            Some(runs) => Outgoing::Here(runs.into_iter().map(|run| &source[run]).collect()),
+            None => Outgoing::Packed(Packed { lengths: side.lengths(), pack: &mut pack }),
+        });
+        let send = send.map(|messages| (to, messages));
+        let Some(side) = &back else {
+            comm.stream(send, None)?;
+            continue;
+        };
+        if let Some(runs) = side.runs() {
+            comm.stream(send, Some((from, Incoming::Here(places(target, &runs)))))?;
+            continue;
         }
+        let mut came = side.pieces.iter();
+        let mut unpack = |message: &[u8]| {
+            if let Some((start, len)) = came.next() {
+                copy(message, &Window::packed(len), target, &side.window.inner(start), len);
+            }
+        };
+        comm.stream(send, Some((from, Incoming::Unpacked(Unpacked { lengths: side.lengths(), unpack: &mut unpack }))))?;
+    }
+    if let Some(part) = mine.overlap(&wish) {
+        copy(source, &mine.window(&part), target, &wish.window(&part), &part.len);
     }
     Ok(())
+}
+
+/// The places of runs that rise and do not meet.
+fn places<'a>(mut target: &'a mut [u8], runs: &[Range<usize>]) -> Vec<&'a mut [u8]> {
+    let mut at = 0;
+    let mut out = Vec::with_capacity(runs.len());
+    for run in runs {
+        let (_, rest) = std::mem::take(&mut target).split_at_mut(run.start - at);
+        let (place, rest) = rest.split_at_mut(run.len());
+        out.push(place);
+        (target, at) = (rest, run.end);
+    }
+    out
 }
 
 /// How long the pieces are that go from a box to another: both sides know both boxes.

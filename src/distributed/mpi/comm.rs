@@ -2,9 +2,10 @@
 
 use super::environment::{self, Exclusive, exclusive};
 use super::raw::{self, MPI_Comm, RawComm};
-use super::{messages, reduce, rendezvous};
+use super::{messages, reduce, rendezvous, stream};
 use crate::distributed::communicator::{CommRef, Communicator, Number, ReduceOp, check_partners};
 use crate::distributed::self_comm::fresh_id;
+use crate::distributed::stream::{Incoming, Outgoing};
 use crate::error::{Error, Result, bail, error};
 use mpi::traits::AsRaw;
 use parking_lot::Mutex;
@@ -207,6 +208,16 @@ impl Communicator for MpiComm {
             (None, None) => Ok(()),
             (send, recv) => self.call(|raw| messages::exchange(raw, send, recv, self.limit)),
         }
+    }
+
+    fn stream(&self, send: Option<(usize, Outgoing<'_>)>, recv: Option<(usize, Incoming<'_>)>) -> Result<()> {
+        self.check()?;
+        let (to, from) = (send.as_ref().map(|(to, _)| *to), recv.as_ref().map(|(from, _)| *from));
+        check_partners(self.rank, self.size(), to, from)?;
+        if to == Some(self.rank) {
+            bail!(InvalidArgument, "a stream goes to another rank");
+        }
+        self.call(|raw| stream::run(raw, send, recv))
     }
 
     fn all_reduce(&self, data: &mut [u8], number: Number, op: ReduceOp) -> Result<()> {

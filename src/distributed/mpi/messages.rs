@@ -15,6 +15,7 @@ pub(super) const ALL_TO_ALL: c_int = 2;
 pub(super) const GATHER: c_int = 3;
 pub(super) const HERE: c_int = 4;
 pub(super) const REPLY: c_int = 5;
+pub(super) const STREAM: c_int = 6;
 
 /// Broadcasts in pieces; all ranks know the length.
 pub(super) fn broadcast(comm: RawComm, data: &mut [u8], root: usize, limit: usize) -> Result<()> {
@@ -22,7 +23,7 @@ pub(super) fn broadcast(comm: RawComm, data: &mut [u8], root: usize, limit: usiz
 }
 
 /// The pieces of a message: the last is shorter than the limit.
-fn pieces(length: usize, limit: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn pieces(length: usize, limit: usize) -> impl Iterator<Item = Range<usize>> {
     (0..=length / limit).map(move |index| index * limit..length.min((index + 1) * limit))
 }
 

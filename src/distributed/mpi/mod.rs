@@ -22,6 +22,7 @@
 //! | `raw`, `requests` | the door to the C functions |
 //! | `comm` | the communicator |
 //! | `messages` | messages of any length, in pieces |
+//! | `stream` | messages that are packed while others are under way |
 //! | `rendezvous` | waiting with a deadline |
 //! | `reduce` | reductions |
 //!
@@ -44,6 +45,7 @@ mod raw;
 mod reduce;
 mod rendezvous;
 mod requests;
+mod stream;
 
 pub use comm::MpiComm;
 pub use environment::{Exclusive, Mpi, abort_on_panic, exclusive};
