@@ -12,7 +12,7 @@ use crate::error::Result;
 use std::ops::Range;
 
 /// The bytes of a piece that has to be packed or unpacked.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 1 << 19;
 
 /// The bytes of a piece that is sent from and received at its place.
 const DIRECT: usize = 32 << 20;
