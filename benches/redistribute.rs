@@ -57,5 +57,8 @@ fn main() -> memh5::Result<()> {
 fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
-    format!("peak memory of a rank\t{:.6}\tGiB, of blocks of 512 MiB over the ranks, old and new", kib.unwrap_or(f64::NAN) / f64::from(1 << 20))
+    format!(
+        "peak memory of a rank\t{:.6}\tGiB, of blocks of 512 MiB over the ranks, old and new",
+        kib.unwrap_or(f64::NAN) / f64::from(1 << 20)
+    )
 }
