@@ -2,7 +2,7 @@
 //!
 //! Scientific pipelines hold trees of named arrays: groups, datasets, attributes, the model of HDF5 and h5py. This crate gives that model to
 //! Rust, with the same calls, the same results and the same errors wherever a tree lives: in this process's memory ([`MemGroup`]), in an HDF5
-//! file or an HDF5 image ([`format::hdf5`]), or in either behind one type ([`MemDiskGroup`]).
+//! file or an HDF5 image ([`format::hdf5`]), in a Zarr store (`format::zarr`), or in any of them behind one type ([`MemDiskGroup`]).
 //!
 //! ```
 //! use memh5::{MemGroup, prelude::*};
@@ -46,7 +46,7 @@
 //!
 //! # Features
 //!
-//! `hdf5` (default): HDF5 files, on the C library. `cli` (default): the tool `memh5`. `mpi`: ranks under `mpirun`, on a parallel HDF5. `contract`: the suite for backends. Without features the
+//! `hdf5` (default): HDF5 files, on the C library. `zarr`: Zarr stores. `cli` (default): the tool `memh5`. `mpi`: ranks under `mpirun`, on a parallel HDF5. `contract`: the suite for backends. Without features the
 //! tree in memory needs no C at all.
 #![warn(missing_docs)]
 #![deny(unsafe_code)]

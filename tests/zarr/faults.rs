@@ -140,7 +140,7 @@ fn killed(target: &Path, appends: bool, after: Duration) -> i64 {
     child.wait().unwrap();
     // The last line may be cut.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().filter_map(|l| l.split_once('@')?.1.parse().ok()).last().unwrap_or(0)
+    whole.lines().filter_map(|l| l.split_once('@')?.1.parse().ok()).next_back().unwrap_or(0)
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail, error};
 use crate::selection::Selection;
-use crate::tree::{DatasetRef, DatasetSpec, DatatypeRef, Feature, Group, GroupRef, GroupSpec, Link, NewLink, Node};
+use crate::tree::{DatasetRef, DatasetSpec, DatatypeRef, Feature, Filter, Group, GroupRef, GroupSpec, Link, NewLink, Node};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -207,6 +207,9 @@ impl Group for ZarrGroup {
     }
 
     fn lacks(&self, feature: &Feature<'_>) -> Option<String> {
+        if let (Feature::Filter(Filter::Fletcher32), Some(_)) = (feature, self.handle.tree.options.shard_bytes) {
+            return Some("within shards the filter 'fletcher32' (3) cannot be used".into());
+        }
         lacks(feature)
     }
 }

@@ -69,9 +69,9 @@ impl Pack {
 
     /// Adds a type; returns where the next one begins in the chunk.
     fn add(&mut self, dtype: &DType, memory: usize, packed: usize, orders: Orders) -> usize {
-        let stored = |order: Order| match orders {
-            Orders::All(order) => order,
-            Orders::Stored => order,
+        let stored = |own: Order| match orders {
+            Orders::All(one) => one,
+            Orders::Stored => own,
         };
         let size = dtype.itemsize();
         match dtype {

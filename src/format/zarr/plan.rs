@@ -71,7 +71,7 @@ impl Plan {
         }
         let fill = fill::read(document, &dtype, &held)?;
         let inner = inner_chunks(&file_codecs);
-        let filters = filters_of(document, &held, &file_codecs);
+        let filters = filters_of(&file_codecs);
         let fill_value = document.meta.get("fill_value").cloned().unwrap_or(Value::Null);
         Self::build(dtype, held, chunks, inner, &file_codecs, keys, fill, fill_value, filters)
     }
@@ -277,8 +277,8 @@ fn inner_chunks(codecs: &[Value]) -> Option<Vec<usize>> {
     shard.1?.get("chunk_shape").and_then(json::numbers)
 }
 
-/// The filters: those that we have noted, if they are still those of the codecs.
-fn filters_of(document: &Document, held: &Held, file_codecs: &[Value]) -> Vec<Filter> {
+/// The filters that the codecs stand for, those within shards too.
+fn filters_of(file_codecs: &[Value]) -> Vec<Filter> {
     fn flat(codecs: &[Value]) -> Vec<Value> {
         let mut out = Vec::new();
         for codec in codecs {
@@ -291,9 +291,7 @@ fn filters_of(document: &Document, held: &Held, file_codecs: &[Value]) -> Vec<Fi
         }
         out
     }
-    let found = codecs::to_filters(&flat(file_codecs));
-    let _ = (document, held);
-    found
+    codecs::to_filters(&flat(file_codecs))
 }
 
 fn grid_v3(meta: &Object) -> Result<Option<Vec<usize>>> {
