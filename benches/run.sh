@@ -1,13 +1,13 @@
 #!/bin/sh
 # Runs the benches and their peers by turns and prints the medians side by side.
-# MEMH5_PYTHON: a Python with h5py and numpy; REPEATS: turns of each (5); BENCHES: which ones (memory_tree deep_copy files stage).
+# MEMH5_PYTHON: a Python with h5py and numpy; REPEATS: turns of each (5); BENCHES: which ones (memory_tree deep_copy files stage savers).
 # MEMH5_SPINE_PYTHON: a Python with spine, for the bench of stages; without it, that is compared with h5py alone.
 set -eu
 cd "$(dirname "$0")/.."
 python=${MEMH5_PYTHON:-target/venv/light/bin/python}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-for bench in ${BENCHES:-memory_tree deep_copy files stage}; do
+for bench in ${BENCHES:-memory_tree deep_copy files stage savers}; do
     cargo build --release --quiet --bench "$bench"
     peer=$python
     [ "$bench" = stage ] && peer=${MEMH5_SPINE_PYTHON:-$python}

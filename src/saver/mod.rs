@@ -1,7 +1,7 @@
 //! Savers: where a long computation puts its results, every few minutes, for days.
 //!
 //! A [`Saver`] stands for one array somewhere: in a group in memory ([`MemSaver`]), in an HDF5 file ([`Hdf5Saver`]), in a `.npy` file
-//! ([`NumpySaver`]). Each [`save`](SaverExt::save) appends to it, replaces it, or updates parts of it; the rules are the same everywhere:
+//! ([`NumpySaver`]), in a Zarr store (`ZarrSaver`, feature `zarr`). Each [`save`](SaverExt::save) appends to it, replaces it, or updates parts of it; the rules are the same everywhere:
 //!
 //! * Data, indices and options are checked, all of them, before anything is touched.
 //! * A save that fails leaves what was there: its length and its content.
@@ -45,6 +45,8 @@ mod numpy;
 mod options;
 mod plan;
 mod tree;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 pub use buffer::{IntervalBuffer, Progress};
 #[cfg(feature = "hdf5")]
@@ -53,6 +55,8 @@ pub use indices::Indices;
 pub use mem::MemSaver;
 pub use numpy::NumpySaver;
 pub use options::{Approach, DEFAULT_TIMEOUT, SaveOptions};
+#[cfg(feature = "zarr")]
+pub use zarr::ZarrSaver;
 
 use crate::array::{AnyArray, IntoArray};
 use crate::error::Result;

@@ -62,7 +62,7 @@ pub(super) fn find(group: &dyn Group, name: &str) -> Result<Option<DatasetRef>> 
     }
 }
 
-fn describe(dataset: &dyn Dataset) -> Result<Existing> {
+pub(super) fn describe(dataset: &dyn Dataset) -> Result<Existing> {
     let limit = dataset.max_extent()?.and_then(|m| m.first().copied().flatten());
     Ok(Existing { dtype: dataset.dtype()?, shape: dataset.extent()?, limit })
 }
@@ -73,7 +73,7 @@ fn grows(dataset: &dyn Dataset) -> Result<bool> {
 }
 
 /// Refuses options that contradict what is there: none is ignored.
-fn check_layout(dataset: &dyn Dataset, options: &SaveOptions) -> Result<()> {
+pub(super) fn check_layout(dataset: &dyn Dataset, options: &SaveOptions) -> Result<()> {
     if options.chunks.is_none() && options.filters.is_none() {
         return Ok(());
     }
@@ -162,17 +162,22 @@ fn spec_for(shape: &[usize], dtype: &DType, options: &SaveOptions, like: Option<
     Ok(spec)
 }
 
-fn create(group: &dyn Group, name: &str, data: &AnyArray, options: &SaveOptions, like: Option<&DatasetSpec>) -> Result<DatasetRef> {
+pub(super) fn create(group: &dyn Group, name: &str, data: &AnyArray, options: &SaveOptions, like: Option<&DatasetSpec>) -> Result<DatasetRef> {
     let spec = spec_for(data.shape(), data.dtype(), options, like)?;
     group.create_dataset(name).spec(&spec).write(data)
 }
 
-/// A name beside another, for what is not complete yet. What a dead writer has left there goes.
-fn hidden(group: &dyn Group, name: &str) -> Result<String> {
-    let hidden = match path::split_last(name) {
-        Some((parent, last)) => path::join(parent, &format!(".{last}.new")),
+/// A name beside another, for what is not complete yet.
+pub(super) fn hidden_name(name: &str) -> Result<String> {
+    match path::split_last(name) {
+        Some((parent, last)) => Ok(path::join(parent, &format!(".{last}.new"))),
         None => bail!(InvalidName, "the root cannot be a dataset"),
-    };
+    }
+}
+
+/// A hidden name that is free: what a dead writer has left there goes.
+fn hidden(group: &dyn Group, name: &str) -> Result<String> {
+    let hidden = hidden_name(name)?;
     if find(group, &hidden)?.is_some() {
         group.delete(&hidden)?;
     }
@@ -180,20 +185,26 @@ fn hidden(group: &dyn Group, name: &str) -> Result<String> {
 }
 
 /// Puts what stands under a hidden name in the place of the old.
-fn exchange(group: &dyn Group, name: &str, old: &DatasetRef, new: &DatasetRef, hidden: &str) -> Result<DatasetRef> {
-    crate::copy::copy_attrs(old.attrs(), new.attrs(), crate::copy::AttrOptions::default())?;
+fn exchange(group: &dyn Group, name: &str, hidden: &str) -> Result<DatasetRef> {
     let (parent, last) = resolve::parent(group, name)?;
     parent.unlink(last)?;
     group.rename(hidden, name)?;
     group.dataset(name)
 }
 
-fn replace(group: &dyn Group, name: &str, old: &DatasetRef, data: &AnyArray, options: &SaveOptions) -> Result<DatasetRef> {
+/// Makes what will take the place of a dataset, attributes and all, under a hidden name.
+pub(super) fn make_hidden(group: &dyn Group, name: &str, old: &DatasetRef, data: &AnyArray, options: &SaveOptions) -> Result<String> {
     let like = old.spec()?;
     let spec = spec_for(data.shape(), data.dtype(), options, (data.ndim() > 0).then_some(&like))?;
     let hidden = hidden(group, name)?;
     let new = group.create_dataset(&hidden).spec(&spec).write(data)?;
-    exchange(group, name, old, &new, &hidden)
+    crate::copy::copy_attrs(old.attrs(), new.attrs(), crate::copy::AttrOptions::default())?;
+    Ok(hidden)
+}
+
+fn replace(group: &dyn Group, name: &str, old: &DatasetRef, data: &AnyArray, options: &SaveOptions) -> Result<DatasetRef> {
+    let hidden = make_hidden(group, name, old, data, options)?;
+    exchange(group, name, &hidden)
 }
 
 /// A dataset of a fixed size, as h5py makes it without a maxshape, written once more so that it can grow.
@@ -211,7 +222,8 @@ fn rewrite(group: &dyn Group, name: &str, old: &DatasetRef, options: &SaveOption
     for (part, _) in Blocks::new(&shape, dtype.itemsize(), spec.chunks()) {
         new.write_selection(&part, &old.read_selection(&part)?)?;
     }
-    exchange(group, name, old, &new, &hidden)
+    crate::copy::copy_attrs(old.attrs(), new.attrs(), crate::copy::AttrOptions::default())?;
+    exchange(group, name, &hidden)
 }
 
 #[cfg(test)]

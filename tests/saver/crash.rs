@@ -21,11 +21,19 @@ fn saver(kind: &str, path: &Path) -> Box<dyn Saver> {
             let options = SaveOptions::from_pairs([("compression", "gzip"), ("chunk_bytes", "8000")]).unwrap();
             Box::new(Hdf5Saver::new(path, "a/rows").with_options(options))
         }
+        #[cfg(feature = "zarr")]
+        "zarr" => Box::new(ZarrSaver::new(path, "a/rows").with_options(SaveOptions::new().chunk_bytes(20_000))),
         _ => panic!("{kind}"),
     }
 }
 
-const KINDS: [&str; 3] = ["npy", "hdf5", "packed"];
+const KINDS: &[&str] = &[
+    "npy",
+    "hdf5",
+    "packed",
+    #[cfg(feature = "zarr")]
+    "zarr",
+];
 
 /// The rows of the append of that number, by one of two writers.
 fn batch(writer: i64, number: i64) -> AnyArray {
@@ -139,7 +147,7 @@ impl Random {
 #[test]
 fn kill_in_an_append_or_update() {
     let mut random = Random::seeded();
-    for kind in KINDS {
+    for &kind in KINDS {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("target");
         let mut next = 0;
@@ -168,7 +176,7 @@ fn kill_in_an_append_or_update() {
 #[test]
 fn kill_in_an_overwrite() {
     let mut random = Random::seeded();
-    for kind in KINDS {
+    for &kind in KINDS {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("target");
         let mut next = 0;
@@ -184,7 +192,7 @@ fn kill_in_an_overwrite() {
 
 #[test]
 fn two_processes_append_a_hundred_batches_each() {
-    for kind in KINDS {
+    for &kind in KINDS {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("target");
         let both = [writer(kind, &path, "hundred", 1, 0), writer(kind, &path, "hundred", 2, 0)];
@@ -213,7 +221,7 @@ impl Drop for Tmpfs {
 
 #[test]
 fn a_full_disk() {
-    for kind in KINDS {
+    for &kind in KINDS {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().join("disk");
         std::fs::create_dir(&at).unwrap();

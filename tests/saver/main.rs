@@ -8,6 +8,8 @@ mod hdf5;
 mod npy;
 mod rules;
 mod targets;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 #[path = "../peer/mod.rs"]
 #[allow(dead_code)]

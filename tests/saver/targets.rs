@@ -29,6 +29,11 @@ pub fn all(dir: &Path) -> Vec<Target> {
         let h5 = dir.join("file.h5");
         targets.push(target("hdf5", true, move |o| Hdf5Saver::new(&h5, "a/b").with_options(o)));
     }
+    #[cfg(feature = "zarr")]
+    {
+        let store = dir.join("store.zarr");
+        targets.push(target("zarr", true, move |o| ZarrSaver::new(&store, "a/b").with_options(o)));
+    }
     targets
 }
 

@@ -1,0 +1,102 @@
+//! How fast are the savers? 100 rows x 500 and 100 000 rows x 100 of f64 appended; 256 MiB saved and loaded at once.
+//!
+//! One line per question: its name, the seconds (median, of one whole run), a note. `peers/savers.py` answers the same questions with raygent's own
+//! ways, told in its head. `write` is the plain file of the operating system, the limit. The files lie in `MEMH5_BENCH_DIR`, or in the
+//! directory for temporary files; nothing is synced, and what is read is in the page cache.
+
+use memh5::saver::*;
+use memh5::{AnyArray, Error, Result};
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const WHOLE: usize = 1 << 25; // f64, 256 MiB
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64()
+}
+
+fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    let _ = std::fs::remove_dir_all(path);
+}
+
+/// So many appends of so many rows to a fresh target; the last tenth beside the first shows growth.
+fn appends(name: &str, path: &Path, rows: usize, count: usize, make: impl Fn() -> Box<dyn Saver>) -> Result<()> {
+    let batch = AnyArray::from((0..rows).map(|i| i as f64 * 0.37).collect::<Vec<_>>());
+    let mut whole = Vec::new();
+    let mut ends = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        remove(path);
+        let saver = make();
+        let begin = Instant::now();
+        for k in 0..count {
+            let start = Instant::now();
+            saver.append(&batch)?;
+            if k >= 1 && k <= count / 10 {
+                ends.0.push(start.elapsed());
+            } else if k >= count - count / 10 {
+                ends.1.push(start.elapsed());
+            }
+        }
+        whole.push(begin.elapsed());
+        drop(saver);
+    }
+    remove(path);
+    let (first, last) = (median(ends.0), median(ends.1));
+    println!("{name} append {rows} rows x {count}\t{:.6}\tper call {:.3} ms at first, {:.3} ms at last", median(whole), first * 1e3, last * 1e3);
+    Ok(())
+}
+
+fn time(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    let begin = Instant::now();
+    work()?;
+    Ok(begin.elapsed())
+}
+
+/// A whole array saved and loaded, by turns with the plain file.
+fn whole(name: &str, path: &Path, data: &AnyArray, saver: &dyn Saver) -> Result<()> {
+    let (mut save, mut load, mut write, mut read) = (vec![], vec![], vec![], vec![]);
+    let plain = path.with_extension("plain");
+    let fail = |e| Error::io(e, &plain);
+    for _ in 0..5 {
+        remove(path);
+        save.push(time(|| saver.overwrite(data))?);
+        load.push(time(|| saver.load().map(|a| drop(black_box(a))))?);
+        remove(path);
+        let bytes = data.as_bytes().unwrap_or_default();
+        write.push(time(|| std::fs::File::create(&plain).and_then(|mut f| f.write_all(bytes)).map_err(fail))?);
+        read.push(time(|| {
+            let mut out = vec![0u8; bytes.len()];
+            std::fs::File::open(&plain).and_then(|mut f| f.read_exact(&mut out)).map_err(fail)?;
+            drop(black_box(out));
+            Ok(())
+        })?);
+        remove(&plain);
+    }
+    let (save, load, write, read) = (median(save), median(load), median(write), median(read));
+    println!("{name} save 256 MiB\t{save:.6}\t{:.2} of plain write ({write:.3} s)", write / save);
+    println!("{name} load 256 MiB\t{load:.6}\t{:.2} of plain read ({read:.3} s)", read / load);
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let dir = std::env::var_os("MEMH5_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let path = dir.join(format!("memh5-savers-{}", std::process::id()));
+    type Make<'a> = Box<dyn Fn() -> Box<dyn Saver> + 'a>;
+    let savers: Vec<(&str, Make<'_>)> = vec![
+        ("npy", Box::new(|| Box::new(NumpySaver::new(&path)))),
+        ("hdf5", Box::new(|| Box::new(Hdf5Saver::new(&path, "dataset")))),
+        #[cfg(feature = "zarr")]
+        ("zarr", Box::new(|| Box::new(ZarrSaver::new(&path, "dataset")))),
+    ];
+    let data = AnyArray::from((0..WHOLE).map(|i| i as f64).collect::<Vec<_>>());
+    for (name, make) in &savers {
+        appends(name, &path, 100, 500, make)?;
+        appends(name, &path, 100_000, 100, make)?;
+        whole(name, &path, &data, &*make())?;
+    }
+    Ok(())
+}
