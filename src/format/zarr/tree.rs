@@ -238,7 +238,14 @@ impl Tree {
 
     /// Takes an object away: at once if nobody holds it or anything below, else when the store is closed.
     pub(super) fn discard(&self, key: &str) -> Result<()> {
-        let trash = format!("{TRASH}/{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed));
+        let directory = self.store.directory()?;
+        // A name that is free: one who died may have had the same number.
+        let trash = loop {
+            let name = format!("{TRASH}/{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed));
+            if !directory.exists(&name)? {
+                break name;
+            }
+        };
         self.relocate(key, &trash, None)?;
         let held = self.objects.lock().is_held(&trash);
         if !held {
