@@ -46,7 +46,12 @@ fn appends(name: &str, path: &Path, rows: usize, count: usize, make: impl Fn() -
     }
     remove(path);
     let (first, last) = (median(ends.0), median(ends.1));
-    println!("{name} append {rows} rows x {count}\t{:.6}\tper call {:.3} ms at first, {:.3} ms at last", median(whole), first * 1e3, last * 1e3);
+    println!(
+        "{name} append {rows} rows x {count}\t{:.6}\tper call {:.3} ms at first, {:.3} ms at last",
+        median(whole),
+        first * 1e3,
+        last * 1e3
+    );
     Ok(())
 }
 

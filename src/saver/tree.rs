@@ -162,7 +162,13 @@ fn spec_for(shape: &[usize], dtype: &DType, options: &SaveOptions, like: Option<
     Ok(spec)
 }
 
-pub(super) fn create(group: &dyn Group, name: &str, data: &AnyArray, options: &SaveOptions, like: Option<&DatasetSpec>) -> Result<DatasetRef> {
+pub(super) fn create(
+    group: &dyn Group,
+    name: &str,
+    data: &AnyArray,
+    options: &SaveOptions,
+    like: Option<&DatasetSpec>,
+) -> Result<DatasetRef> {
     let spec = spec_for(data.shape(), data.dtype(), options, like)?;
     group.create_dataset(name).spec(&spec).write(data)
 }
