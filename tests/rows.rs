@@ -34,7 +34,7 @@ fn row(id: u64) -> Row {
     Row {
         id,
         name: format!("row {id}"),
-        pol: if id % 2 == 0 { Pol::X } else { Pol::Y },
+        pol: if id.is_multiple_of(2) { Pol::X } else { Pol::Y },
         grid: [[0.5, 1.0, id as f64], [f64::MIN, f64::MAX, -0.0]],
         samples: (0..id as i16).collect(),
         nested: (0..id).map(|k| (0..k).map(|j| j.to_string()).collect()).collect(),

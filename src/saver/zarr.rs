@@ -9,7 +9,7 @@ use crate::format::Format;
 use crate::format::zarr::{ZarrFormat, ZarrOptions};
 use crate::path;
 use crate::publish::{FileKind, FileSystem, OsFileSystem, retry};
-use crate::tree::{DatasetExt, DatasetRef, Group, GroupExt, GroupRef, Mode};
+use crate::tree::{DatasetExt, DatasetRef, GroupExt, GroupRef, Mode};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl ZarrSaver {
         let root = self.format().open(lock.tmpfile(), Mode::CreateNew)?;
         let saved = tree::save(&*root, &self.array, None, data, indices, options);
         let closed = root.close_tree();
-        saved.and_then(|_| closed)?;
+        saved.and(closed)?;
         lock.publish()
     }
 

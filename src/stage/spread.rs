@@ -79,7 +79,7 @@ impl SpreadStageWriter {
     /// equally.
     pub fn write_stage(&mut self, stage: &str, batch: Option<&Batch>, options: &StageOptions) -> Result<()> {
         let agreement = self.agreement.clone();
-        let call = Call::new("write to the stage").path(&format!("/stages/{stage}"));
+        let call = Call::new("write to the stage").path(format!("/stages/{stage}"));
         agreement.collective(call, |step| {
             let parts = step.agree(self.parts(batch))?;
             let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
@@ -122,7 +122,7 @@ impl SpreadStageWriter {
     /// As [`StageHdf5Writer::finalize_stage`]; `Collective` on all ranks if it fails on one. Caches that were published before stay published.
     pub fn finalize_stage(&mut self, stage: &str) -> Result<()> {
         let agreement = self.agreement.clone();
-        let call = Call::new("finalize the stage").path(&format!("/stages/{stage}"));
+        let call = Call::new("finalize the stage").path(format!("/stages/{stage}"));
         agreement.collective(call, |step| {
             step.agree(self.writer.check_ready())?;
             self.writer.finalize_stage(stage)

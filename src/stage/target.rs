@@ -52,6 +52,7 @@ pub(super) fn memory() -> Target {
 }
 
 /// The place of one cache.
+#[allow(clippy::large_enum_variant)] // There is one for each cache that is being written.
 pub(super) enum Place {
     /// A group of the caller's; `fresh` if what is there is to be replaced as a whole.
     Group {

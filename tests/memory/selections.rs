@@ -1,4 +1,5 @@
 //! Every kind of selection, read and written.
+#![allow(clippy::reversed_empty_ranges)] // Those are what is tested.
 
 use super::*;
 

@@ -162,7 +162,7 @@ fn append_of_several_axes() {
             fails(t, ErrorKind::Shape, t.saver.append(&bad));
         }
         assert_eq!(t.saver.load().unwrap(), all, "a failed append leaves what was there");
-        t.saver.append(&AnyArray::zeros(DType::F32, [1, 2, 3]).unwrap()).unwrap();
+        t.saver.append(AnyArray::zeros(DType::F32, [1, 2, 3]).unwrap()).unwrap();
         assert_eq!(t.saver.load().unwrap().shape(), [4, 2, 3]);
     });
 }

@@ -99,7 +99,8 @@ fn every_event_is_in_the_cache_of_its_source() {
         let rounds = |rank: usize| (0..3).filter(move |r| *r != 1 || rank + 1 != ranks || ranks == 1);
         let mut wanted: Vec<i64> =
             (0..ranks).flat_map(|r| rounds(r).flat_map(move |n| (0..4).map(move |i| (r * 1000 + n * 10 + i) as i64))).collect();
-        (seen.sort(), wanted.sort());
+        seen.sort();
+        wanted.sort();
         assert_eq!(seen, wanted, "{ranks} ranks");
     }
 }

@@ -58,7 +58,7 @@ fn named(name: &str) -> Result<DType> {
         ('b', 1) | ('?', 1) => DType::Bool,
         ('i' | 'u', 1 | 2 | 4 | 8) => DType::Int(IntType { size: size as u8, signed: kind == 'i', order }),
         ('f', _) => DType::Float(float(size)?),
-        ('c', _) if size % 2 == 0 => DType::Complex(float(size / 2)?),
+        ('c', _) if size.is_multiple_of(2) => DType::Complex(float(size / 2)?),
         ('S' | 'a', _) => DType::fixed_ascii(size),
         // The order of the characters' bytes is found again in the header.
         ('U', _) => DType::fixed_utf8(size.checked_mul(4).ok_or_else(unknown)?),

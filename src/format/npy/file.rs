@@ -30,10 +30,7 @@ impl<'a> Content<'a> {
         let header = NpyHeader::new(dtype.clone(), data.shape())?;
         let bytes = header.to_bytes().ok_or_else(|| error!(Shape, "the shape has no room in the header"))?;
         let elements = if data.dtype().same_values(&dtype) {
-            match encode(data, &dtype, Order::NATIVE)? {
-                Cow::Borrowed(b) => Cow::Borrowed(b),
-                Cow::Owned(b) => Cow::Owned(b),
-            }
+            encode(data, &dtype, Order::NATIVE)?
         } else {
             let same = data.astype(&dtype, crate::Cast::Exact)?;
             Cow::Owned(encode(&same, &dtype, Order::NATIVE)?.into_owned())

@@ -21,10 +21,10 @@ fn shapes_follow_the_rule(comm: &CommRef) -> Result<()> {
         assert_eq!(a.comm().id(), comm.id());
         let twin = DistributedArray::zeros(DType::F64, shape.clone(), axis as isize - shape.len() as isize, comm.clone())?;
         assert_eq!(twin.axis(), axis, "a negative axis is the same one");
-        for k in 0..shape.len() {
+        for (k, here) in local.iter().enumerate() {
             let pairs: Vec<_> = a.enumerate(k)?.collect();
             let start = if k == axis { rule.start } else { 0 };
-            assert_eq!(pairs, (0..local[k]).map(|i| (i, start + i)).collect::<Vec<_>>());
+            assert_eq!(pairs, (0..*here).map(|i| (i, start + i)).collect::<Vec<_>>());
         }
     }
     Ok(())

@@ -256,10 +256,10 @@ fn wrong_slices(comm: &CommRef) -> Result<()> {
     assert!(a.global_slice(vec![true; 4]).is_err());
     assert!(a.global_slice(ArrayD::from_elem(IxDyn(&[5]), true)).is_err());
     for value in [vec![3], vec![2, 2], vec![2, 1, 1]] {
-        assert_eq!(a.set_global_slice(0, &counted(&value)).unwrap_err().kind(), ErrorKind::Shape, "{value:?}");
-        assert_eq!(a.set_global_slice(.., &counted(&value)).unwrap_err().kind(), ErrorKind::Shape, "{value:?}");
+        assert_eq!(a.set_global_slice(0, counted(&value)).unwrap_err().kind(), ErrorKind::Shape, "{value:?}");
+        assert_eq!(a.set_global_slice(.., counted(&value)).unwrap_err().kind(), ErrorKind::Shape, "{value:?}");
     }
-    assert!(a.set_global_slice(.., &AnyArray::null(DType::I64)).is_err());
+    assert!(a.set_global_slice(.., AnyArray::null(DType::I64)).is_err());
     assert_eq!(a.all_gather()?, counted(&[5, 2]));
     Ok(())
 }
