@@ -28,7 +28,7 @@ test-memory:
 test-serial:
 	MEMH5_PYTHON=$(PYTHON) $(SERIAL) cargo test $(FEATURES) --lib --bins --tests --examples
 	$(SERIAL) cargo test $(FEATURES) --doc
-	$(SERIAL) scripts/examples.sh
+	$(SERIAL) scripts/examples.sh $(FEATURES)
 
 # The same suite on 1 to 4 ranks, then what happens when ranks are lost.
 test-mpi: packages-mpi
