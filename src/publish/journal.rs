@@ -93,7 +93,10 @@ fn write_journal(fs: &dyn FileSystem, journal: &Path, file: &dyn File, changes: 
     }
     text.extend(checksum(&text).to_le_bytes());
     let out = retry(|| fs.open(journal, OpenMode::Create))?;
-    retry(|| out.set_len(0))?;
+    // Not without need: a file that was cut to nothing is brought to the device when it is closed.
+    if retry(|| out.info())?.len > 0 {
+        retry(|| out.set_len(0))?;
+    }
     out.write_all_at(&text, 0)?;
     if synced {
         retry(|| out.sync())?;
