@@ -122,6 +122,13 @@ impl ZarrSaver {
                 there.append_rows(&rows)
             }
             (Plan::Replace(data), Some(old)) => {
+                // What a dead writer has left half made: chunks, and no metadata yet.
+                let half = self.directory(store, &path::join("/", &tree::hidden_name(&self.array)?));
+                if tree::find(&**root, &tree::hidden_name(&self.array)?)?.is_none()
+                    && self.file_system.exists(&half).map_err(|e| Error::io(e, &half))?
+                {
+                    retry(|| self.file_system.remove_dir_all(&half)).map_err(|e| Error::io(e, &half))?;
+                }
                 let hidden = tree::make_hidden(&**root, &self.array, &old, &data, options)?;
                 root.flush()?;
                 self.exchange(store, &old.name(), &hidden)?;
