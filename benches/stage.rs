@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// Events per call of the writer.
 const BATCH: usize = 500;
 
+/// A product by name, and the arrays of each event.
+type Named = (&'static str, Vec<Vec<AnyArray>>);
+
 fn measure<R>(question: &str, note: &str, repeats: usize, mut work: impl FnMut() -> memh5::Result<R>) -> memh5::Result<()> {
     let mut times: Vec<Duration> = Vec::with_capacity(repeats);
     for _ in 0..repeats {
@@ -76,7 +79,7 @@ impl Columns {
     }
 
     /// As a caller has them who works on events: each array on its own.
-    fn apart(&self) -> memh5::Result<Vec<(&'static str, Vec<Vec<AnyArray>>)>> {
+    fn apart(&self) -> memh5::Result<Vec<Named>> {
         let per = self.voxels / 30;
         let mut out = Vec::new();
         for (name, array, rows) in self.arrays.iter().filter(|(n, ..)| *n != "loss") {

@@ -34,6 +34,7 @@ pub(crate) fn path_of(target: &Path) -> Option<PathBuf> {
 pub(crate) struct Failed {
     pub error: io::Error,
     /// The file may have changed in part: the journal is there, and [`recover`] will make the rest.
+    #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
     pub begun: bool,
 }
 

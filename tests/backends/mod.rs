@@ -20,6 +20,7 @@ pub fn others() -> Vec<Box<dyn Backend>> {
 }
 
 /// Memory has no file to open for reading only, and nothing to close.
+#[cfg(feature = "hdf5")]
 pub const SAVED: Capabilities = {
     let mut has = Capabilities::ALL;
     has.read_only = false;

@@ -20,6 +20,7 @@ fn target<S: Saver + 'static>(name: &'static str, chunked: bool, make: impl Fn(S
 pub fn all(dir: &Path) -> Vec<Target> {
     let group = MemGroup::new();
     let npy = dir.join("file without suffix");
+    #[cfg_attr(not(any(feature = "hdf5", feature = "zarr")), allow(unused_mut))]
     let mut targets = vec![
         target("memory", true, move |o| MemSaver::new(&group, "a/b").with_options(o)),
         target("npy", false, move |o| NumpySaver::new(&npy).with_options(o)),

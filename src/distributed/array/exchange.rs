@@ -74,6 +74,9 @@ struct Pieces {
 impl Pieces {
     fn new(len: &[usize], limit: usize) -> Self {
         let mut axis = len.len() - 1;
+        if len.contains(&0) {
+            return Self { len: len.to_vec(), axis, most: 1, next: 0, count: 0 };
+        }
         let mut inner = 1;
         while axis > 0 && inner * len[axis] <= limit {
             inner *= len[axis];
