@@ -36,17 +36,17 @@ fn numbers_that_fit_convert_exactly_between_all_pairs() {
     for from in &types {
         let source = exact(&numbers, from);
         for to in &types {
-            assert_eq!(exact(&exact(&source, to), &DType::U8), numbers, "{from} -> {to}");
+            assert_eq!(exact(exact(&source, to), &DType::U8), numbers, "{from} -> {to}");
             assert_eq!(source.astype(to, Cast::Saturate).unwrap(), exact(&source, to), "{from} -> {to}");
         }
         for to in [DType::C64, DType::C128] {
-            assert_eq!(exact(&exact(&source, &to), &DType::U8), numbers, "{from} -> {to}");
+            assert_eq!(exact(exact(&source, &to), &DType::U8), numbers, "{from} -> {to}");
         }
-        assert_eq!(exact(&exact(vec![true, false], from), &DType::Bool), AnyArray::from(vec![true, false]));
+        assert_eq!(exact(exact(vec![true, false], from), &DType::Bool), AnyArray::from(vec![true, false]));
     }
     // More than a block, from and to a strided field.
     let many = AnyArray::from((0..3000i32).collect::<Vec<_>>());
-    assert_eq!(exact(&exact(&many, &DType::F64), &DType::I32), many);
+    assert_eq!(exact(exact(&many, &DType::F64), &DType::I32), many);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn safe_looks_at_the_types_only() {
 #[test]
 fn long_doubles_hold_every_64_bit_integer() {
     for value in [i64::MIN, -1, 0, 1, i64::MAX] {
-        assert_eq!(exact(&exact(value, &LONG), &DType::I64), AnyArray::from(value));
+        assert_eq!(exact(exact(value, &LONG), &DType::I64), AnyArray::from(value));
     }
     let big = exact(u64::MAX, &LONG);
     refused(&big, &DType::F64, Cast::Exact);
@@ -129,8 +129,8 @@ fn enumerations_convert_by_value_and_by_name() {
     let a = exact(vec![7i64, 0], &colour);
     assert_eq!(exact(&a, &DType::I16), AnyArray::from(vec![7i16, 0]));
     assert_eq!(exact(&a, &DType::STR), AnyArray::from_strings(["BLUE", "RED"]));
-    assert_eq!(exact(&exact(&a, &DType::fixed_ascii(6)), &colour), a);
-    assert_eq!(exact(&exact(&a, &other), &DType::I32), AnyArray::from(vec![-1, 5]));
+    assert_eq!(exact(exact(&a, &DType::fixed_ascii(6)), &colour), a);
+    assert_eq!(exact(exact(&a, &other), &DType::I32), AnyArray::from(vec![-1, 5]));
     assert!(refused(vec![0i32, 3], &colour, Cast::Saturate).starts_with("the element [1] is 3, which is no member of enum"));
     assert!(refused("GREEN", &colour, Cast::Exact).contains("\"GREEN\", which is no member"));
     assert!(refused(1.0, &colour, Cast::Exact).contains("cannot be converted"));
@@ -145,7 +145,7 @@ fn strings_convert_and_are_never_numbers() {
     assert_eq!(exact(&fixed, &DType::STR), s);
     for padding in [Padding::NullTerm, Padding::NullPad, Padding::SpacePad] {
         let to = DType::FixedString { size: 9, charset: Charset::Utf8, padding };
-        assert_eq!(exact(&exact(&fixed, &to), &DType::STR), s, "{padding:?}");
+        assert_eq!(exact(exact(&fixed, &to), &DType::STR), s, "{padding:?}");
     }
     assert!(refused(&s, &DType::fixed_ascii(9), Cast::Exact).contains("the element [2] is \"häß\", which is not ASCII"));
     assert!(refused(&s, &DType::fixed_utf8(4), Cast::Exact).contains("has 5 bytes, more than fit"));
@@ -175,7 +175,7 @@ fn compounds_convert_by_field_name_and_leave_padding_zero() {
     assert!(refused(a.astype(&fewer, Cast::Saturate).unwrap(), &from, Cast::Saturate).contains("the field 's' is wanted"));
     // What is not converted is kept: strings in a compound whose numbers change.
     let wider = DType::compound([("s", DType::STR), ("v", DType::array(DType::F64, [2])), ("n", DType::F64)]).unwrap();
-    assert_eq!(exact(&exact(&a, &wider), &from), a);
+    assert_eq!(exact(exact(&a, &wider), &from), a);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn sequences_and_sub_arrays_convert_item_by_item() {
     let a =
         AnyArray::from_sequences(DType::I32, [AnyArray::from(vec![1, 2]), AnyArray::from(Vec::<i32>::new()), AnyArray::from(vec![300])]);
     let a = a.unwrap();
-    assert_eq!(exact(&exact(&a, &DType::varseq(DType::F64)), &DType::varseq(DType::I32)), a);
+    assert_eq!(exact(exact(&a, &DType::varseq(DType::F64)), &DType::varseq(DType::I32)), a);
     let message = refused(&a, &DType::varseq(DType::U8), Cast::Exact);
     assert_eq!(message, "in the sequence of the element [2]: the element [0] is 300, which |u1 cannot hold exactly");
     let grid = AnyArray::from_rows(&[[[1i16, 2], [3, 4]]; 3]).unwrap();
@@ -206,6 +206,6 @@ fn orders_tags_and_empty_arrays() {
     assert_eq!(exact(AnyArray::zeros(DType::F64, [0, 3]).unwrap(), &DType::I8).shape(), [0, 3]);
     refused(AnyArray::zeros(DType::F64, [0]).unwrap(), &DType::STR, Cast::Exact);
     let bits = DType::BitField(memh5::dtype::IntType { size: 1, signed: false, order: Order::NATIVE });
-    assert_eq!(exact(&exact(vec![5u64, 255], &bits), &DType::I16), AnyArray::from(vec![5i16, 255]));
+    assert_eq!(exact(exact(vec![5u64, 255], &bits), &DType::I16), AnyArray::from(vec![5i16, 255]));
     refused(-1, &bits, Cast::Exact);
 }
