@@ -11,5 +11,6 @@ mod peer;
 mod round;
 mod rules;
 mod safety;
+#[cfg(feature = "hdf5")] // The samples are HDF5 files.
 mod samples;
 mod spread;
