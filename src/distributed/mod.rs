@@ -19,7 +19,7 @@ pub use agree::{Agreement, Call, Checks, Step, Terms};
 pub use array::{Axes, Axis, DistributedArray, GlobalSlice, Operand, Positions, Reduced, Reduction};
 pub use communicator::{CommRef, Communicator, Number, ReduceOp};
 pub use file::{AXIS_HINT, CollectiveLock, CollectiveLockBuilder, CommonData, DATASET_HINT, FILE_HINT, Hints};
-pub(crate) use file::{agreement_of, load, save};
+pub(crate) use file::{agreement_of, difference, load, save};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiComm};
 pub use partition::Partition;

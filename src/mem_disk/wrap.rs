@@ -135,6 +135,9 @@ impl Dataset for DatasetUnder {
     fn read_selection(&self, selection: &Selection) -> Result<AnyArray> {
         self.inner.read_selection(selection)
     }
+    fn read_together(&self, selection: &Selection) -> Result<AnyArray> {
+        self.inner.read_together(selection)
+    }
     fn write_selection(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
         self.inner.write_selection(selection, data)
     }

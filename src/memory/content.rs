@@ -131,9 +131,6 @@ impl Handle {
             let mut stored = self.stored()?.write();
             let mut properties = stored.properties.as_deref().cloned().unwrap_or_default();
             change(&mut properties);
-            if properties.maxshape.is_some() && matches!(stored.content, Content::Distributed(_)) {
-                bail!(Unsupported, "a distributed dataset keeps its shape and has no maxshape");
-            }
             spec_of(&stored.content, &properties, self.node().track_order).validate()?;
             stored.properties = Some(Box::new(properties));
             Ok(())
@@ -165,6 +162,17 @@ impl Handle {
             Content::Common(array) => array.select(selection),
             Content::Distributed(array) => spread::read(array, selection),
         }
+    }
+
+    /// Reads what is selected, from all ranks.
+    pub(super) fn read_together(&self, selection: &Selection) -> Result<AnyArray> {
+        let array = match &self.stored()?.read().content {
+            Content::Distributed(array) if array.comm().size() > 1 => (**array).clone(),
+            _ => return self.read_selection(selection),
+        };
+        let ranks = self.ranks()?;
+        ranks.check_comm(array.comm())?;
+        ranks.read(|| self.call("read the dataset"), &array, selection)
     }
 
     pub(super) fn write_selection(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
@@ -253,6 +261,9 @@ macro_rules! impl_dataset {
             }
             fn read_selection(&self, selection: &$crate::Selection) -> $crate::Result<$crate::AnyArray> {
                 self.0.read_selection(selection)
+            }
+            fn read_together(&self, selection: &$crate::Selection) -> $crate::Result<$crate::AnyArray> {
+                self.0.read_together(selection)
             }
             fn write_selection(&self, selection: &$crate::Selection, data: &$crate::AnyArray) -> $crate::Result<()> {
                 self.0.write_selection(selection, data)

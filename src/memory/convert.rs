@@ -6,7 +6,7 @@ use super::node::Content;
 use super::tree::Handle;
 use super::{MemDataset, MemDatasetCommon};
 use crate::distributed::{Axis, DistributedArray};
-use crate::error::{Context, Result, bail};
+use crate::error::{Context, Result};
 use crate::path;
 use crate::tree::{CollectiveCall, Object};
 
@@ -44,12 +44,7 @@ impl Handle {
             let work = match (&stored.content, axis) {
                 (Content::Common(_), None) => Work::Nothing,
                 (Content::Distributed(array), Some(axis)) if array.axis() == axis => Work::Nothing,
-                (Content::Common(array), Some(axis)) => {
-                    if stored.properties.as_deref().is_some_and(|p| p.maxshape.is_some()) {
-                        bail!(Unsupported, "the dataset can grow, and a distributed one cannot: set its maxshape to None first");
-                    }
-                    Work::Cut(DistributedArray::from_global(array, axis, ranks.comm().clone())?)
-                }
+                (Content::Common(array), Some(axis)) => Work::Cut(DistributedArray::from_global(array, axis, ranks.comm().clone())?),
                 (Content::Distributed(array), Some(axis)) => Work::Move((**array).clone(), axis),
                 (Content::Distributed(array), None) => Work::Gather((**array).clone()),
             };
@@ -89,11 +84,11 @@ impl MemGroup {
     /// Spreads a common dataset over the ranks of the tree: each keeps its block along the axis. Collective; no elements move. One that is
     /// distributed already is redistributed.
     ///
-    /// Attributes, chunks and filters stay. The ranks' copies are taken as they are: where they differ, each block is that of its rank.
+    /// Attributes, chunks, filters and `maxshape` stay; it cannot grow while it is distributed. The ranks' copies are taken as they are: where they differ, each block is that of its rank.
     ///
     /// # Errors
-    /// `NotFound`, `NotADataset`, `InvalidArgument` for an axis that is not there, `Unsupported` for elements that are not plain, for a dataset that
-    /// can grow, and in a tree that no ranks share; `Collective` if the ranks disagree.
+    /// `NotFound`, `NotADataset`, `InvalidArgument` for an axis that is not there, `Unsupported` for elements that are not plain, and in a
+    /// tree that no ranks share; `Collective` if the ranks disagree.
     pub fn dataset_common_to_distributed(&self, name: &str, axis: impl Into<Axis>) -> Result<MemDatasetDistributed> {
         self.convert(name, Target::On(axis.into()), "distribute the dataset").map(MemDatasetDistributed)
     }

@@ -249,6 +249,9 @@ impl Dataset for MemDataset {
     fn read_selection(&self, selection: &Selection) -> Result<AnyArray> {
         each!(self, d => d.read_selection(selection))
     }
+    fn read_together(&self, selection: &Selection) -> Result<AnyArray> {
+        each!(self, d => d.read_together(selection))
+    }
     fn write_selection(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
         each!(self, d => d.write_selection(selection, data))
     }

@@ -34,6 +34,7 @@ impl MemGroup {
             group: self,
             name: name.to_owned(),
             shape: None,
+            maxshape: None,
             dtype: None,
             axis: None,
             cast: Cast::Exact,
@@ -52,6 +53,7 @@ pub struct DistributedBuilder<'g> {
     group: &'g MemGroup,
     name: String,
     shape: Option<Vec<usize>>,
+    maxshape: Option<Vec<Option<usize>>>,
     dtype: Option<DType>,
     axis: Option<Axis>,
     cast: Cast,
@@ -66,6 +68,12 @@ impl DistributedBuilder<'_> {
     /// The shape over all ranks.
     pub fn shape(mut self, shape: impl Into<Vec<usize>>) -> Self {
         self.shape = Some(shape.into());
+        self
+    }
+
+    /// How far each axis can grow in a file that gets the dataset, `None` for without limit. In memory it keeps its shape while it is distributed.
+    pub fn maxshape(mut self, maxshape: impl Into<Vec<Option<usize>>>) -> Self {
+        self.maxshape = Some(maxshape.into());
         self
     }
 
@@ -129,9 +137,10 @@ impl DistributedBuilder<'_> {
         self
     }
 
-    /// Takes over everything of a spec, as far as a distributed dataset can have it: a `maxshape` is refused when it is made.
+    /// Takes over everything of a spec.
     pub fn spec(mut self, spec: &DatasetSpec) -> Self {
         self.shape.clone_from(&spec.shape);
+        self.maxshape.clone_from(&spec.maxshape);
         self.dtype = Some(spec.dtype.clone());
         self.layout = spec.layout.clone();
         self.filters.clone_from(&spec.filters);
@@ -140,9 +149,6 @@ impl DistributedBuilder<'_> {
             _ => None,
         };
         self.track_order = spec.track_order;
-        if spec.maxshape.is_some() {
-            self.fill = Some(Err(error!(Unsupported, "a distributed dataset keeps its shape and has no maxshape")));
-        }
         self
     }
 
@@ -244,7 +250,7 @@ impl DistributedBuilder<'_> {
         let spec = DatasetSpec {
             dtype,
             shape: Some(shape),
-            maxshape: None,
+            maxshape: self.maxshape.clone(),
             layout: self.layout.clone(),
             filters: self.filters.clone(),
             fill,

@@ -161,8 +161,11 @@ impl MemGroup {
 
     /// True if everything below this group and the other one, of any backend, is equal: [`tree_equal`](crate::tree::tree_equal).
     ///
-    /// Of two trees that the same ranks share, the ranks compare each its own, and all get the same answer: collective then. Distributed datasets are
+    /// Of two trees that the same ranks share, the ranks compare each its own, and all get the same answer. Distributed datasets are then
     /// equal if they are spread along the same axis and all parts are.
+    ///
+    /// # Collective
+    /// All ranks call it, if they share one of the trees.
     ///
     /// # Errors
     /// `Corrupt` or `Io` if the other tree cannot be read; `Collective` if the ranks disagree.
@@ -170,7 +173,8 @@ impl MemGroup {
         match (other.as_any().downcast_ref::<MemGroup>(), &self.0.tree.ranks) {
             (Some(other), Some(ranks)) if other.comm().is_some_and(|comm| comm.id() == ranks.comm().id()) => {
                 let call = Call::new("compare the groups").path(self.name());
-                let mine = || tree::tree_equal(&super::copy::of_this_rank(self), &super::copy::of_this_rank(other));
+                let (here, there) = (super::copy::of_this_rank(self), super::copy::of_this_rank(other));
+                let mine = || Ok(tree::diff_here(&here, &there, &tree::DiffOptions::default().max(0), &mut |_| Ok(()))?.is_equal());
                 let agreement = &ranks.agreement;
                 agreement.collective(call, |step| {
                     let mut same = [u8::from(step.agree(mine())?)];

@@ -4,9 +4,13 @@
 //! other what they did and how it went. If all did the same and all succeeded, the steps are forgotten; else they are undone, last
 //! first, and every rank has the tree that it had before.
 
-use crate::distributed::{Agreement, Call, CommRef};
-use crate::error::{Result, bail, error};
-use crate::tree::{Collective, CollectiveCall};
+use super::MemDataset;
+use crate::array::AnyArray;
+use crate::distributed::{self, Agreement, Call, CommRef, DistributedArray};
+use crate::error::{Error, Result, bail, error};
+use crate::selection::Selection;
+
+use crate::tree::{Collective, CollectiveCall, Dataset, Group};
 use parking_lot::{Mutex, ReentrantMutex};
 use std::any::Any;
 use std::cell::RefCell;
@@ -136,9 +140,7 @@ impl Ranks {
         prepare: impl FnOnce() -> Result<(P, String)>,
         act: impl FnOnce(P) -> Result<T>,
     ) -> Result<T> {
-        if self.is_open() {
-            bail!(InvalidArgument, "a call that moves elements between ranks cannot be part of another collective call");
-        }
+        self.refuse_within()?;
         let (mut prepare, mut prepared) = (Some(prepare), None);
         self.run(&call, &mut || {
             if let Some(prepare) = prepare.take() {
@@ -156,6 +158,22 @@ impl Ranks {
             Ok(())
         })?;
         made.ok_or_else(|| error!(Corrupt, "the ranks agreed on a call that was not made"))
+    }
+
+    /// What is selected of an array, on every rank. The ranks compare what they ask for.
+    pub(super) fn read(&self, call: impl FnOnce() -> CollectiveCall, array: &DistributedArray, selection: &Selection) -> Result<AnyArray> {
+        self.refuse_within()?;
+        let call = call().with(format!("{selection:?} of {} {:?} on axis {}", array.dtype(), array.global_shape(), array.axis()));
+        let slice = self.agreement.confirm(self.describe(&call, Trace::default()), array.global_slice(selection.clone()))?;
+        slice.all_gather()
+    }
+
+    /// Fails within a collective call that changes the tree.
+    fn refuse_within(&self) -> Result<()> {
+        if self.is_open() {
+            bail!(InvalidArgument, "a call that moves elements between ranks cannot be part of another collective call");
+        }
+        Ok(())
     }
 
     fn run(&self, call: &dyn Fn() -> CollectiveCall, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
@@ -220,6 +238,31 @@ impl Ranks {
 impl Collective for Ranks {
     fn together(&self, call: &dyn Fn() -> CollectiveCall, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         self.run(call, act)
+    }
+
+    fn reading(&self, call: &dyn Fn() -> CollectiveCall, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        self.refuse_within()?;
+        // Other threads of this rank wait with what they change.
+        let _mine = self.open.lock();
+        self.agreement.collective(self.describe(&call(), Trace::default()), |_| act())
+    }
+
+    fn fetch(&self, dataset: &dyn Dataset, selection: &Selection) -> Result<AnyArray> {
+        let spread = MemDataset::from_dyn(dataset).filter(MemDataset::is_distributed).and_then(|d| d.into_distributed().ok());
+        match spread.map(|spread| spread.array()).transpose()? {
+            Some(array) if array.comm().size() > 1 && array.comm().id() == self.comm().id() => {
+                self.read(|| CollectiveCall::new("read the dataset", dataset.name()), &array, selection)
+            }
+            _ => dataset.read_selection(selection),
+        }
+    }
+
+    fn difference(&self, below: &dyn Group) -> Result<Option<Error>> {
+        distributed::difference(&self.agreement, below)
+    }
+
+    fn communicator(&self) -> Option<u64> {
+        (self.comm().size() > 1).then(|| self.comm().id())
     }
 }
 

@@ -7,8 +7,11 @@
 //! The extension traits put a whole call into [`together`], so that a mistake that is found above the backend counts too. On a tree of one
 //! process it costs one question.
 
-use super::group::Object;
-use crate::error::{Result, error};
+use super::dataset::Dataset;
+use super::group::{Group, Object};
+use crate::array::AnyArray;
+use crate::error::{Error, Result, error};
+use crate::selection::Selection;
 
 /// What a collective call is, as far as the ranks have to agree on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,6 +48,30 @@ pub trait Collective: Send + Sync {
     /// What went wrong, if the same kind of error happened on all ranks; else `Collective`, the same on all ranks, with the first cause and
     /// its rank.
     fn together(&self, call: &dyn Fn() -> CollectiveCall, act: &mut dyn FnMut() -> Result<()>) -> Result<()>;
+
+    /// Does something on all ranks that changes nothing, and reads elements of other ranks on the way, by [`fetch`](Self::fetch): a rank that fails, or
+    /// reads something else, is the failure of all.
+    ///
+    /// # Errors
+    /// As [`together`](Self::together); `InvalidArgument` within a call that changes the tree.
+    fn reading(&self, call: &dyn Fn() -> CollectiveCall, act: &mut dyn FnMut() -> Result<()>) -> Result<()>;
+
+    /// Reads the selected elements, of this tree or another one: if they lie on several of these ranks, all ranks get all of them; else as
+    /// [`read_selection`](Dataset::read_selection) does.
+    ///
+    /// # Errors
+    /// As [`reading`](Self::reading); what the dataset says.
+    fn fetch(&self, dataset: &dyn Dataset, selection: &Selection) -> Result<AnyArray>;
+
+    /// Compares what every rank has for itself of what is below a group: names, links, attributes, common datasets. The error that tells what
+    /// differs, the same on all ranks; `None` if nothing does.
+    ///
+    /// # Errors
+    /// `Collective` if a rank cannot read its own.
+    fn difference(&self, below: &dyn Group) -> Result<Option<Error>>;
+
+    /// A number that only trees of the same ranks have; `None` if there is one rank alone.
+    fn communicator(&self) -> Option<u64>;
 }
 
 /// Does something to a tree: on all ranks together, if ranks share it.
@@ -70,4 +97,27 @@ pub(crate) fn among<T>(ranks: &dyn Collective, call: impl Fn() -> CollectiveCall
         Ok(())
     })?;
     made.ok_or_else(|| error!(Corrupt, "the ranks agreed on a call that was not made"))
+}
+
+/// The ranks that share the tree of an object, if there are several.
+pub(crate) fn several<O: Object + ?Sized>(object: &O) -> Option<&dyn Collective> {
+    object.collective().filter(|ranks| ranks.communicator().is_some())
+}
+
+/// Does something that reads elements of all ranks: on all of them together, if several share the tree.
+pub(crate) fn reading<T>(ranks: Option<&dyn Collective>, call: impl Fn() -> CollectiveCall, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(ranks) = ranks else { return act() };
+    let (mut act, mut made) = (Some(act), None);
+    ranks.reading(&call, &mut || {
+        if let Some(act) = act.take() {
+            made = Some(act()?);
+        }
+        Ok(())
+    })?;
+    made.ok_or_else(|| error!(Corrupt, "the ranks agreed on a call that was not made"))
+}
+
+/// Fails on all ranks if they came to different results.
+pub(crate) fn same_result(ranks: &dyn Collective, call: CollectiveCall) -> Result<()> {
+    ranks.together(&|| call.clone(), &mut || Ok(()))
 }

@@ -30,6 +30,15 @@ pub trait Dataset: Object {
     /// Reads the selected elements; the result has the stored dtype and the selection's shape.
     fn read_selection(&self, selection: &Selection) -> Result<AnyArray>;
 
+    /// Reads the selected elements wherever they lie: where ranks share the tree, every rank gets all of them, and the call is collective. Elsewhere it is
+    /// [`read_selection`](Self::read_selection).
+    ///
+    /// # Collective
+    /// All ranks that share the tree call it, with the same selection.
+    fn read_together(&self, selection: &Selection) -> Result<AnyArray> {
+        self.read_selection(selection)
+    }
+
     /// Writes the selected elements.
     ///
     /// The extension trait has made the data fit: their dtype has [the same values](DType::same_values) as the dataset's and their

@@ -4,7 +4,8 @@
 
 use super::attributes::Attributes;
 use super::blocks::Blocks;
-use super::dataset::{Dataset, DatasetExt};
+use super::collective::{CollectiveCall, reading, several};
+use super::dataset::Dataset;
 use super::digest::{Digester, LazyPaths, names_from_last};
 use super::group::{Group, Node, ObjectId};
 use super::link::Link;
@@ -35,6 +36,9 @@ impl DumpOptions {
 ///
 /// The paths are relative to the group. Soft and external links are told, not followed.
 ///
+/// # Collective
+/// All ranks call it, if they share the tree, and each writes the same lines: those of the whole datasets, as a file has them.
+///
 /// ```
 /// use memh5::{MemGroup, prelude::*, tree::{DumpOptions, dump}};
 /// let root = MemGroup::new();
@@ -48,18 +52,31 @@ impl DumpOptions {
 /// ```
 ///
 /// # Errors
-/// `Corrupt` or `Io` if something cannot be read, and what the writer says, as `Io` with the `std::io::Error` as its source.
+/// `Corrupt` or `Io` if something cannot be read, and what the writer says, as `Io` with the `std::io::Error` as its source. `Collective` if ranks
+/// share the tree, and it fails on one, or attributes or common datasets differ between them; then nothing is written.
 pub fn dump(group: &dyn Group, options: &DumpOptions, out: &mut dyn Write) -> Result<()> {
     dump_with(group, options, out, &mut |_| Ok(()))
 }
 
 /// [`dump`], with a function that is called for every block of elements that was read, with its bytes, and for every object, with 0.
 ///
+/// # Collective
+/// As [`dump`].
+///
 /// # Errors
 /// As [`dump`], and what the function returns.
 pub fn dump_with(group: &dyn Group, options: &DumpOptions, out: &mut dyn Write, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
-    let mut walk = Walk { options, out, progress, paths: LazyPaths::new(group) };
-    walk.run(group)
+    let ranks = several(group);
+    reading(
+        ranks,
+        || CollectiveCall::new("dump the tree", group.name()).with(format!("{options:?}")),
+        || {
+            if let Some(different) = ranks.map_or(Ok(None), |ranks| ranks.difference(group))? {
+                return Err(different);
+            }
+            Walk { options, out, progress, paths: LazyPaths::new(group) }.run(group)
+        },
+    )
 }
 
 struct Walk<'a> {
@@ -145,7 +162,7 @@ impl Walk<'_> {
         let mut digest = Digester::new(&dtype);
         if let Some(shape) = &shape {
             for (selection, _) in Blocks::new(shape, dtype.itemsize(), spec.chunks()) {
-                let block = dataset.read_slice::<crate::AnyArray>(selection)?;
+                let block = dataset.read_together(&selection).with_context(|| (dataset.name(), "read the dataset"))?;
                 digest.add(&block, &mut self.paths)?;
                 (self.progress)(block.nbytes() as u64)?;
             }

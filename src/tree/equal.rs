@@ -7,6 +7,9 @@ use crate::error::Result;
 /// True if everything below both groups is equal: names, kinds, links, types, shapes, elements, attributes. References are equal if they lead
 /// to the same place of their trees. Layout and filters are not looked at; [`diff`] can, and tells what differs.
 ///
+/// # Collective
+/// As [`diff`].
+///
 /// ```
 /// use memh5::{MemGroup, prelude::*, tree::tree_equal};
 /// let a = MemGroup::new();

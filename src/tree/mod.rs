@@ -25,6 +25,7 @@ pub use attributes::{Attributes, AttributesExt};
 pub use builder::DatasetBuilder;
 pub use collective::{Collective, CollectiveCall};
 pub use dataset::{Dataset, DatasetExt, DatasetRef};
+pub(crate) use diff::diff_here;
 pub use diff::{DiffOptions, DiffReport, Difference, diff, diff_with};
 pub(crate) use digest::{Digester, LazyPaths};
 pub use dump::{DumpOptions, dump, dump_with};

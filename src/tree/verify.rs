@@ -2,11 +2,12 @@
 
 use super::attributes::Attributes;
 use super::blocks::Blocks;
-use super::dataset::{Dataset, DatasetExt};
+use super::collective::{CollectiveCall, reading, same_result, several};
+use super::dataset::Dataset;
 use super::group::{Group, Node, ObjectId};
 use super::resolve;
 use crate::AnyArray;
-use crate::error::{Error, Result, error};
+use crate::error::{Context, Error, Result, error};
 use crate::path;
 use std::collections::HashSet;
 use std::fmt;
@@ -69,6 +70,9 @@ impl VerifyReport {
 ///
 /// What is damaged is reported, and the rest is read all the same.
 ///
+/// # Collective
+/// All ranks call it, if they share the tree, and all get the same report. That attributes or common datasets differ between ranks is a damage.
+///
 /// ```
 /// use memh5::{MemGroup, prelude::*, tree::verify};
 /// let root = MemGroup::new();
@@ -80,7 +84,7 @@ impl VerifyReport {
 /// ```
 ///
 /// # Errors
-/// `Closed`; not what is damaged.
+/// `Closed`, `Collective` if it fails on another rank; not what is damaged.
 pub fn verify(group: &dyn Group) -> Result<VerifyReport> {
     verify_with(group, &mut |_| Ok(()))
 }
@@ -89,10 +93,30 @@ pub fn verify(group: &dyn Group) -> Result<VerifyReport> {
 ///
 /// # Errors
 /// As [`verify`], and what the function returns.
+///
+/// # Collective
+/// As [`verify`].
 pub fn verify_with(group: &dyn Group, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<VerifyReport> {
-    let mut walk = Walk { report: VerifyReport::default(), progress };
-    walk.run(group)?;
-    Ok(walk.report)
+    let ranks = several(group);
+    reading(
+        ranks,
+        || CollectiveCall::new("verify the tree", group.name()),
+        || {
+            let mut walk = Walk { report: VerifyReport::default(), progress };
+            if let Some(different) = ranks.map_or(Ok(None), |ranks| ranks.difference(group))? {
+                let at = different.path().unwrap_or("/").to_owned();
+                walk.damaged(&at, None, different);
+            }
+            walk.run(group)?;
+            if let Some(ranks) = ranks {
+                let report = &walk.report;
+                let first = report.damages.first().map_or(String::new(), |d| format!(", the first {d}"));
+                let told = format!("{} damages in {} bytes of {} objects{first}", report.damages.len(), report.bytes, report.objects);
+                same_result(ranks, CollectiveCall::new("end the verification", group.name()).with(told))?;
+            }
+            Ok(walk.report)
+        },
+    )
 }
 
 struct Walk<'a> {
@@ -212,7 +236,11 @@ impl Walk<'_> {
         let mut failed = 0;
         for (selection, _) in Blocks::new(&shape, dtype.itemsize(), spec.chunks()) {
             // A damaged block does not hide the others, but a dataset is one damage, and a hundred failures are enough to know it.
-            match dataset.read_slice::<AnyArray>(&selection).and_then(|block| self.references(&block).map(|()| block.nbytes())) {
+            match dataset
+                .read_together(&selection)
+                .with_context(|| (dataset.name(), "read the dataset"))
+                .and_then(|block| self.references(&block).map(|()| block.nbytes()))
+            {
                 Ok(bytes) => {
                     self.report.bytes += bytes as u64;
                     (self.progress)(bytes as u64)?;

@@ -1,6 +1,6 @@
 //! Files that ranks write and read together.
 
-use memh5::copy::{DeepCopy, StringConversion};
+use memh5::copy::DeepCopy;
 use memh5::distributed::{AXIS_HINT, CommRef, CommonData, DATASET_HINT, FILE_HINT, Hints, Partition};
 use memh5::dtype::{CompoundType, FloatType, FloatWidth, IntType, Order};
 use memh5::selection::Item;
@@ -15,8 +15,6 @@ crate::cases![
     common_data_and_links,
     empty_arrays_and_ranks,
     hints_choose,
-    selections_at_load,
-    strings_are_converted,
     differences_are_found,
     failures_leave_the_old_file,
     caputs_sample,
@@ -26,26 +24,26 @@ crate::cases![
 ];
 
 /// A directory that all ranks see, removed at the end.
-struct Scratch {
+pub struct Scratch {
     path: PathBuf,
     comm: CommRef,
     _owner: Option<tempfile::TempDir>,
 }
 
 impl Scratch {
-    fn new(comm: &CommRef) -> Result<Self> {
+    pub fn new(comm: &CommRef) -> Result<Self> {
         let owner = (comm.rank() == 0).then(|| tempfile::tempdir().unwrap());
         let mut name = owner.as_ref().map_or(Vec::new(), |d| d.path().to_str().unwrap().as_bytes().to_vec());
         comm.broadcast(&mut name, 0)?;
         Ok(Self { path: String::from_utf8(name).unwrap().into(), comm: comm.clone(), _owner: owner })
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
     /// The names in the directory, seen by all at one moment.
-    fn names(&self) -> Result<Vec<String>> {
+    pub fn names(&self) -> Result<Vec<String>> {
         self.comm.barrier()?;
         let mut names: Vec<String> =
             std::fs::read_dir(&self.path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -56,7 +54,7 @@ impl Scratch {
 }
 
 /// Does something on rank 0, and lets nobody go on before it is done.
-fn on_first(comm: &CommRef, f: impl FnOnce()) -> Result<()> {
+pub fn on_first(comm: &CommRef, f: impl FnOnce()) -> Result<()> {
     if comm.rank() == 0 {
         f();
     }
@@ -64,7 +62,7 @@ fn on_first(comm: &CommRef, f: impl FnOnce()) -> Result<()> {
 }
 
 /// An array whose elements all differ, as far as the type can.
-fn pattern(dtype: &DType, shape: &[usize]) -> AnyArray {
+pub fn pattern(dtype: &DType, shape: &[usize]) -> AnyArray {
     let count: usize = shape.iter().product();
     let has_bool = dtype.to_string().contains('?') || dtype.to_string().contains("bool");
     let bytes: Vec<u8> = (0..count * dtype.itemsize())
@@ -77,26 +75,26 @@ fn pattern(dtype: &DType, shape: &[usize]) -> AnyArray {
 }
 
 /// What this rank has of an array.
-fn mine(comm: &CommRef, whole: &AnyArray, axis: usize) -> AnyArray {
+pub fn mine(comm: &CommRef, whole: &AnyArray, axis: usize) -> AnyArray {
     let range = Partition::new(whole.shape()[axis], comm.size()).range(comm.rank());
     let items = (0..whole.ndim()).map(|k| if k == axis { Item::from(range.clone()) } else { Item::FULL });
     whole.select(Selection::Axes(items.collect())).unwrap()
 }
 
-struct Sample {
-    name: String,
-    whole: AnyArray,
-    axis: usize,
-    chunks: Option<Vec<usize>>,
-    filters: Vec<Filter>,
+pub struct Sample {
+    pub name: String,
+    pub whole: AnyArray,
+    pub axis: usize,
+    pub chunks: Option<Vec<usize>>,
+    pub filters: Vec<Filter>,
 }
 
 impl Sample {
-    fn new(name: &str, whole: AnyArray, axis: usize) -> Self {
+    pub fn new(name: &str, whole: AnyArray, axis: usize) -> Self {
         Self { name: name.to_owned(), whole, axis, chunks: None, filters: Vec::new() }
     }
 
-    fn put(&self, tree: &MemGroup, comm: &CommRef) -> Result<()> {
+    pub fn put(&self, tree: &MemGroup, comm: &CommRef) -> Result<()> {
         let mut builder = tree.create_distributed(&self.name).dtype(self.whole.dtype().clone()).shape(self.whole.shape()).axis(self.axis);
         if let Some(chunks) = &self.chunks {
             builder = builder.chunks(chunks.clone());
@@ -105,7 +103,7 @@ impl Sample {
     }
 
     /// Checks that a tree has this rank's part.
-    fn check(&self, tree: &MemGroup, comm: &CommRef) -> Result<()> {
+    pub fn check(&self, tree: &MemGroup, comm: &CommRef) -> Result<()> {
         let there = tree.dataset(&self.name)?.into_distributed()?;
         assert_eq!((there.global_shape()?, there.distributed_axis()?), (self.whole.shape().to_vec(), self.axis), "{}", self.name);
         let (got, wanted) = (there.local_data()?, mine(comm, &self.whole, self.axis));
@@ -116,7 +114,7 @@ impl Sample {
 }
 
 /// Saves datasets, checks the file as one process sees it, and loads it again on other axes too.
-fn round_trip(comm: &CommRef, datasets: &[Sample]) -> Result<()> {
+pub fn round_trip(comm: &CommRef, datasets: &[Sample]) -> Result<()> {
     let scratch = Scratch::new(comm)?;
     let path = scratch.file("a.h5");
     let tree = MemGroup::distributed(comm.clone());
@@ -217,13 +215,13 @@ fn filters_and_chunks(comm: &CommRef) -> Result<()> {
 }
 
 /// The dump of a file or tree as text.
-fn dump_of(group: &dyn memh5::tree::Group) -> String {
+pub fn dump_of(group: &dyn memh5::tree::Group) -> String {
     let mut out = Vec::new();
     dump(group, &DumpOptions::default(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn dump_of_file(path: &Path) -> String {
+pub fn dump_of_file(path: &Path) -> String {
     let file = format::open(path, Mode::Read).unwrap();
     let text = dump_of(&*file);
     file.close_tree().unwrap();
@@ -333,68 +331,6 @@ fn hints_choose(comm: &CommRef) -> Result<()> {
         let error = DeepCopy::new().hints(hints).load_distributed(&path, comm).unwrap_err();
         assert!(comm.size() == 1 || (error.kind(), error.rank()) == (ErrorKind::Collective, Some(0)), "{error}");
     }
-    Ok(())
-}
-
-fn selections_at_load(comm: &CommRef) -> Result<()> {
-    let scratch = Scratch::new(comm)?;
-    let path = scratch.file("cube.h5");
-    let tree = MemGroup::distributed(comm.clone());
-    let mut cube = Sample::new("cube", pattern(&DType::I32, &[8, 8, 8]), 0);
-    cube.put(&tree, comm)?;
-    cube.name = "packed".into();
-    (cube.chunks, cube.filters) = (Some(vec![3, 2, 8]), vec![Filter::Gzip(1)]);
-    cube.put(&tree, comm)?;
-    tree.to_file(&path)?;
-    for text in ["1:8:2, 1:4", "5:8:2", "1:8:2, [0,2,7]", "[7,0,2,0], :, ::-1", "::-1", "2:3", "3:3", ":, 1, ::3", "[], 1:, 2"] {
-        let selection: Selection = text.parse()?;
-        for axis in [0, 2] {
-            let wanted = cube.whole.select(selection.clone())?;
-            // The axis of what is left.
-            let items = text.split(", ").collect::<Vec<_>>();
-            let dropped = |k: usize| items.get(k).is_some_and(|i| i.parse::<i64>().is_ok());
-            for name in ["cube", "packed"] {
-                let options = DeepCopy::new().select(name, &selection).hints(Hints::new().distribute(name, axis as isize));
-                let loaded = options.load_distributed(&path, comm);
-                if dropped(axis) {
-                    assert!(loaded.is_err(), "{text} on axis {axis}");
-                    continue;
-                }
-                let left = axis - (0..axis).filter(|k| dropped(*k)).count();
-                Sample::new(name, wanted.clone(), left).check(&loaded.map_err(|e| e.during(text))?.0, comm)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn strings_are_converted(comm: &CommRef) -> Result<()> {
-    let scratch = Scratch::new(comm)?;
-    let path = scratch.file("strings.h5");
-    on_first(comm, || {
-        let tree = MemGroup::new();
-        tree.create_dataset("text").write(vec!["a", "bcd", "", "efghi", "jk"]).unwrap();
-        tree.to_file(&path).unwrap();
-    })?;
-    let (tree, _) = DeepCopy::new()
-        .convert_dataset_strings(StringConversion::FixedAscii)
-        .hints(Hints::new().distribute("text", 0))
-        .load_distributed(&path, comm)?;
-    let text = tree.dataset("text")?.into_distributed()?;
-    assert_eq!(text.dtype()?.to_string(), "|S5");
-    let range = text.local_range()?;
-    let all = ["a", "bcd", "", "efghi", "jk"];
-    assert_eq!(Vec::<String>::from_array(text.local_data()?)?, all[range]);
-    // Into a file as variable-length strings they do not go: no rank could write its part.
-    let before = scratch.names()?;
-    let error = DeepCopy::new().convert_dataset_strings(StringConversion::Variable).save(&tree, scratch.file("no.h5")).unwrap_err();
-    assert!(error.to_string().contains("/text"), "{error}");
-    assert_eq!(scratch.names()?, before);
-    tree.to_file(&path)?;
-    // Read back they become common with that choice, with a line in the report.
-    let (tree, report) = DeepCopy::new().convert_dataset_strings(StringConversion::Variable).load_distributed(&path, comm)?;
-    assert_eq!(tree.dataset("text")?.read_slice::<Vec<String>>(..)?, all);
-    assert!(report.lost.iter().any(|n| n.what.contains("common")), "{report}");
     Ok(())
 }
 

@@ -7,7 +7,11 @@ pub mod agreement;
 pub mod arrays;
 pub mod collectives;
 #[cfg(feature = "hdf5")]
+pub mod comparing;
+#[cfg(feature = "hdf5")]
 pub mod files;
+#[cfg(feature = "hdf5")]
+pub mod parts;
 pub mod tree;
 #[cfg(all(feature = "contract", feature = "mpi"))]
 pub mod tree_contract;
@@ -23,7 +27,7 @@ pub type Case = (&'static str, fn(&CommRef) -> Result<()>);
 pub fn all() -> Vec<Case> {
     let cases = [collectives::CASES, agreement::CASES, &arrays::cases(), tree::CASES, tree_faults::CASES].concat();
     #[cfg(feature = "hdf5")]
-    let cases = [&cases[..], files::CASES].concat();
+    let cases = [&cases[..], files::CASES, parts::CASES, comparing::CASES].concat();
     #[cfg(all(feature = "contract", feature = "mpi"))]
     let cases = [&cases[..], tree_contract::CASES].concat();
     cases

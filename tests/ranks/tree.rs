@@ -170,11 +170,17 @@ fn common_and_distributed_change_into_each_other(comm: &CommRef) -> Result<()> {
     }
     root.create_dataset("s").write("text")?;
     root.create_dataset("v").write(vec!["texts"])?;
-    root.create_dataset("g").shape([2]).maxshape([None]).create()?;
     root.create_dataset("n").null().create()?;
-    let kinds = ["s", "v", "g", "n"].map(|n| root.dataset_common_to_distributed(n, 0).unwrap_err().kind());
+    let kinds = ["s", "v", "n"].map(|n| root.dataset_common_to_distributed(n, 0).unwrap_err().kind());
     use ErrorKind::{InvalidArgument, Shape, Unsupported};
-    assert!(matches!(kinds, [Unsupported | InvalidArgument, Unsupported, Unsupported, Shape | InvalidArgument]), "{kinds:?}");
+    assert!(matches!(kinds, [Unsupported | InvalidArgument, Unsupported, Shape | InvalidArgument]), "{kinds:?}");
+    // What could grow can do so again.
+    root.create_dataset("g").maxshape([None]).write(vec![1, 2])?;
+    let g = root.dataset_common_to_distributed("g", 0)?;
+    assert_eq!(g.maxshape()?, [None]);
+    assert_eq!((g.resize([3]).unwrap_err().kind(), g.append(vec![3]).unwrap_err().kind()), (Unsupported, Unsupported));
+    root.dataset_distributed_to_common("g")?.append(vec![3])?;
+    assert_eq!(root.dataset("g")?.read_slice::<Vec<i32>>(..)?, [1, 2, 3]);
     assert_eq!(MemGroup::new().dataset_common_to_distributed("x", 0).unwrap_err().kind(), ErrorKind::Unsupported);
     Ok(())
 }

@@ -183,7 +183,7 @@ impl DistributedArray {
 }
 
 /// The selected indices of an axis that lie in a block, as indices of the block, and their places in the result.
-fn within(axis: &AxisSelection, block: &Range<usize>) -> (AxisSelection, Positions) {
+pub(in crate::distributed) fn within(axis: &AxisSelection, block: &Range<usize>) -> (AxisSelection, Positions) {
     match axis {
         AxisSelection::Range { start, step, count, drop } => {
             // The k-th index rises or falls with k: the first k in the block, and the first beyond.
@@ -213,7 +213,7 @@ fn within(axis: &AxisSelection, block: &Range<usize>) -> (AxisSelection, Positio
 }
 
 /// The item that selects these indices.
-fn item(axis: &AxisSelection) -> Item {
+pub(in crate::distributed) fn item(axis: &AxisSelection) -> Item {
     match axis {
         AxisSelection::Range { start, drop: true, .. } => Item::Index(*start as i64),
         AxisSelection::Range { count: 0, .. } => Item::Range { start: Some(0), stop: Some(0), step: 1 },

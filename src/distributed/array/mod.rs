@@ -36,6 +36,7 @@ mod strided;
 mod transpose;
 
 pub use global_slice::GlobalSlice;
+pub(super) use global_slice::{item as item_of, within as positions_in};
 pub use operand::Operand;
 pub use positions::Positions;
 pub use reduce::{Axes, Reduced, Reduction};

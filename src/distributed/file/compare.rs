@@ -2,9 +2,9 @@
 
 use super::tree;
 use crate::array::AnyArray;
-use crate::distributed::Step;
+use crate::distributed::{Agreement, Call, Step};
 use crate::dtype::layout::Layout;
-use crate::error::{Result, error};
+use crate::error::{Error, Result, error};
 use crate::path;
 use crate::selection::Selection;
 use crate::tree::{Attributes, Digester, Fill, Group, LazyPaths, Node, ObjectId};
@@ -30,10 +30,23 @@ struct Entry {
 
 /// Fails on all ranks if the trees below the group differ in anything but the elements of distributed datasets.
 pub(super) fn check(step: &Step<'_>, from: &dyn Group, what: CommonData) -> Result<()> {
+    let remedy = "make them equal, or say common_data(CommonData::RankZero): then those of rank 0 are written";
+    find(step, from, what)?.map_or(Ok(()), |different| Err(different.remedy(remedy)))
+}
+
+/// What differs between the ranks in what is below the group, but for the elements of distributed datasets. Collective.
+pub(crate) fn difference(agreement: &Agreement, below: &dyn Group) -> Result<Option<Error>> {
+    let call = Call::new("compare the trees of the ranks").path(below.name());
+    let found = agreement.collective(call, |step| find(step, below, CommonData::Check))?;
+    Ok(found.map(|different| different.remedy("make them equal on all ranks")))
+}
+
+/// The difference of the trees of the ranks; the same on all.
+fn find(step: &Step<'_>, from: &dyn Group, what: CommonData) -> Result<Option<Error>> {
     let comm = &**step.comm();
     let entries = step.agree(survey(from, what))?;
     if comm.size() == 1 {
-        return Ok(());
+        return Ok(None);
     }
     let mut sum = Sum::default();
     for entry in &entries {
@@ -42,14 +55,13 @@ pub(super) fn check(step: &Step<'_>, from: &dyn Group, what: CommonData) -> Resu
     }
     let all = comm.all_gather(&sum.finish().to_le_bytes())?;
     if all.iter().all(|other| Some(other) == all.first()) {
-        return Ok(());
+        return Ok(None);
     }
     // Only now is it worth to send the list.
     let mine: Vec<(&str, u64)> = entries.iter().map(|e| (e.path.as_str(), e.sum)).collect();
     let lists = comm.all_gather(&serde_json::to_vec(&mine).unwrap_or_default())?;
     let lists: Vec<Vec<(String, u64)>> = lists.iter().map(|l| serde_json::from_slice(l).unwrap_or_default()).collect();
-    let remedy = "make them equal, or say common_data(CommonData::RankZero): then those of rank 0 are written";
-    let Some((first, others)) = lists.split_first() else { return Ok(()) };
+    let Some((first, others)) = lists.split_first() else { return Ok(None) };
     for (rank, list) in others.iter().enumerate().map(|(k, l)| (k + 1, l)) {
         for at in 0..first.len().max(list.len()) {
             let (a, b) = (first.get(at), list.get(at));
@@ -64,10 +76,10 @@ pub(super) fn check(step: &Step<'_>, from: &dyn Group, what: CommonData) -> Resu
                 (Some((a, _)), Some((b, _))) => error!(Collective, "the trees differ: where rank 0 has '{a}', rank {rank} has '{b}'"),
                 _ => error!(Collective, "the trees differ: rank 0 has {} objects, rank {rank} has {}", first.len(), list.len()),
             };
-            return Err(error.on_rank(rank).at(path).remedy(remedy));
+            return Ok(Some(error.on_rank(rank).at(path)));
         }
     }
-    Err(error!(Collective, "the trees of the ranks differ").remedy(remedy))
+    Ok(Some(error!(Collective, "the trees of the ranks differ")))
 }
 
 /// The objects in the order of the walk.

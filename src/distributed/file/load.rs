@@ -74,9 +74,6 @@ fn survey_open(mut options: DeepCopy<'_>, file: &GroupRef) -> Result<Vec<u8>> {
             return Ok(None);
         }
         let (part, axis) = part_of(copy.selection, &shape, axis)?;
-        if spec.maxshape.take().is_some() {
-            notes.borrow_mut().push((copy.path.to_owned(), "a distributed dataset cannot grow; its maxshape is dropped".to_owned()));
-        }
         if spec.layout == Layout::Compact {
             spec.layout = Layout::Auto;
         }
@@ -107,7 +104,7 @@ fn survey_open(mut options: DeepCopy<'_>, file: &GroupRef) -> Result<Vec<u8>> {
 }
 
 /// What of each axis of the file is read, and which axis of the result is distributed.
-fn part_of(selection: &Selection, shape: &[usize], axis: usize) -> Result<(Vec<Part>, usize)> {
+pub(super) fn part_of(selection: &Selection, shape: &[usize], axis: usize) -> Result<(Vec<Part>, usize)> {
     let Resolved::Axes(axes) = selection.resolve(shape)? else {
         return Err(error!(Unsupported, "single elements of a distributed dataset cannot be selected by a mask of its shape")
             .remedy("select along the axes, or load the dataset as common with Hints::common"));

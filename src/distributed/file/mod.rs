@@ -26,9 +26,11 @@ mod packed;
 #[cfg(all(feature = "mpi", feature = "hdf5"))]
 mod parallel;
 mod save;
+mod select;
 mod tree;
 
 pub use compare::CommonData;
+pub(crate) use compare::difference;
 pub use hints::{AXIS_HINT, DATASET_HINT, FILE_HINT, Hints};
 pub(crate) use load::load;
 pub use lock::{CollectiveLock, CollectiveLockBuilder};

@@ -26,7 +26,7 @@ pub(super) struct Entry {
     pub storage: Storage,
     /// True if the elements are converted after they are read.
     pub converted: bool,
-    /// The part of each axis of the file that is read; empty when a file is written.
+    /// The part of each axis of the source that is copied; empty for all when a file is written.
     pub part: Vec<Part>,
 }
 

@@ -8,7 +8,7 @@ use super::cut::{is_empty, selection};
 use super::exchange::exchange;
 use super::lock::Held;
 use super::outline::{Entry, Outline, Report};
-use super::{funnel, hints, tree};
+use super::{funnel, hints, load, select, tree};
 use crate::array::AnyArray;
 use crate::copy::{CopyReport, DeepCopy, NewCopy};
 use crate::distributed::{Agreement, Call, Checks, Communicator, Step};
@@ -74,7 +74,7 @@ fn write(
         step.agree(root.close())?;
         let to = step.agree(format.open(path, Mode::ReadWrite))?;
         let written = outline.datasets.iter().try_for_each(|entry| {
-            let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
+            let (have, local) = part_of(step, from, entry)?;
             let cut = align::cut_for(&have, &entry.storage);
             let moved = exchange(step, local, &have, &cut)?;
             let part = cut.part(ranks.rank());
@@ -85,7 +85,7 @@ fn write(
         return written.and(closed).map(|()| outline.report.into());
     }
     for entry in outline.datasets.iter().filter(|entry| !together(entry)) {
-        let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
+        let (have, local) = part_of(step, from, entry)?;
         let cut = align::cut_for(&have, &entry.storage);
         let moved = exchange(step, local, &have, &cut)?;
         let to = step.agree(root.0.as_ref().map(|root| root.dataset(&entry.source)).transpose())?;
@@ -98,7 +98,7 @@ fn write(
     {
         let file = super::parallel::Collective::open(step, mpi, path, true)?;
         let written = outline.datasets.iter().filter(|entry| together(entry)).try_for_each(|entry| {
-            let (have, local) = step.agree(part_of(from, entry, ranks.size()))?;
+            let (have, local) = part_of(step, from, entry)?;
             file.write(&entry.source, &have, &local, &entry.storage).context(&entry.source, "write the distributed dataset")
         });
         // All ranks have failed or none: so they close together.
@@ -152,13 +152,18 @@ impl Drop for File {
     }
 }
 
-/// What this rank has of a dataset, and how it is cut.
-fn part_of(from: &dyn Group, entry: &Entry, ranks: usize) -> Result<(Cut, AnyArray)> {
-    let dataset = GroupExt::dataset(from, &entry.path)?;
-    let Some(spread) = tree::spread(&*dataset)? else {
-        return Err(error!(Collective, "the dataset is not distributed any more").at(dataset.name()));
+/// What this rank has of what is saved of a dataset, and how it is cut.
+fn part_of(step: &Step<'_>, from: &dyn Group, entry: &Entry) -> Result<(Cut, AnyArray)> {
+    let find = || {
+        let dataset = GroupExt::dataset(from, &entry.path)?;
+        tree::spread(&*dataset)?.ok_or_else(|| error!(Collective, "the dataset is not distributed any more").at(dataset.name()))
     };
-    Ok((Cut::even(&spread.shape, spread.axis, ranks), spread.local))
+    let spread = step.agree(find())?;
+    let have = Cut::even(&spread.shape, spread.axis, step.comm().size());
+    if entry.part.is_empty() {
+        return Ok((have, spread.local));
+    }
+    select::spread(step, &spread.local, &have, &entry.part, entry.axis)
 }
 
 /// Rank 0's phase: everything but the elements of distributed datasets. Leaves the file open.
@@ -175,10 +180,10 @@ fn structure(
     let (entries, marks) = (RefCell::new(Vec::new()), options.hints.marks());
     let options = options.elsewhere(|copy: &NewCopy<'_>| {
         let Some(spread) = tree::spread(&**copy.from)? else { return Ok(None) };
-        if !copy.selection.is_all() {
-            return Err(error!(Unsupported, "a part of a distributed dataset cannot be selected while it is saved")
-                .remedy("select when it is loaded, or slice the array before it is put into the tree"));
-        }
+        let (part, axis) = match copy.selection.is_all() {
+            true => (Vec::new(), spread.axis),
+            false => load::part_of(copy.selection, &spread.shape, spread.axis)?,
+        };
         let spec = &mut copy.spec.clone();
         if !spec.dtype.is_plain() || !spec.dtype.same_values(spread.local.dtype()) {
             return Err(error!(
@@ -192,16 +197,16 @@ fn structure(
         if spec.layout == Layout::Compact {
             spec.layout = Layout::Auto;
         }
-        align::choose_chunks(spec, spread.axis, ranks);
+        align::choose_chunks(spec, axis, ranks);
         let made = create(copy.to, copy.name, spec)?;
         entries.borrow_mut().push(Entry {
             path: copy.path.to_owned(),
             source: copy.path.to_owned(),
-            axis: spread.axis,
+            axis,
             // As the file has it, also where the format has chosen.
             storage: storage_of(&made)?,
             converted: false,
-            part: Vec::new(),
+            part,
         });
         Ok(Some(made))
     });

@@ -6,8 +6,9 @@
 mod leaf;
 mod walk;
 
+use super::collective::{Collective, CollectiveCall, reading, same_result, several};
 use super::group::Group;
-use crate::error::Result;
+use crate::error::{Result, error};
 use std::fmt;
 
 /// How two trees are compared.
@@ -119,6 +120,10 @@ impl DiffReport {
 
 /// Compares two trees, or parts of trees: everything below both groups, by paths relative to them.
 ///
+/// # Collective
+/// All ranks call it, if they share one of the trees, and all get the same report: that of the whole datasets, however they are distributed. The other
+/// tree can be shared by the same ranks, or be a file or a tree that each rank has for itself.
+///
 /// ```
 /// use memh5::{MemGroup, prelude::*, tree::{DiffOptions, diff}};
 /// let (a, b) = (MemGroup::new(), MemGroup::new());
@@ -131,7 +136,8 @@ impl DiffReport {
 /// ```
 ///
 /// # Errors
-/// `Corrupt` or `Io` if something cannot be read.
+/// `Corrupt` or `Io` if something cannot be read. `Collective` if ranks share a tree, and it fails on one, or attributes or common datasets differ
+/// between them; `InvalidArgument` if the trees are shared by different ranks.
 pub fn diff(a: &dyn Group, b: &dyn Group, options: &DiffOptions) -> Result<DiffReport> {
     diff_with(a, b, options, &mut |_| Ok(()))
 }
@@ -139,8 +145,53 @@ pub fn diff(a: &dyn Group, b: &dyn Group, options: &DiffOptions) -> Result<DiffR
 /// [`diff`], with a function that is called for every pair of blocks of elements that was read, with the bytes of both, and for every
 /// object, with 0.
 ///
+/// # Collective
+/// As [`diff`].
+///
 /// # Errors
 /// As [`diff`], and what the function returns.
 pub fn diff_with(a: &dyn Group, b: &dyn Group, options: &DiffOptions, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<DiffReport> {
-    walk::Walk::new(a, b, options, progress).run()
+    let ranks = several(a).or(several(b));
+    let call = || CollectiveCall::new("compare the trees", a.name()).with(format!("and '{}', {options:?}", b.name()));
+    reading(ranks, call, || match ranks {
+        None => diff_here(a, b, options, progress),
+        Some(ranks) => diff_together(ranks, a, b, options, progress),
+    })
+}
+
+/// The comparison on one of the ranks that share one or both trees.
+fn diff_together(
+    ranks: &dyn Collective,
+    a: &dyn Group,
+    b: &dyn Group,
+    options: &DiffOptions,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<DiffReport> {
+    if let (Some(one), Some(two)) = (several(a), several(b))
+        && one.communicator() != two.communicator()
+    {
+        return Err(error!(InvalidArgument, "the trees are shared by different ranks")
+            .remedy("make their datasets common, and compare on the ranks that share both"));
+    }
+    for tree in [a, b].into_iter().filter(|tree| several(*tree).is_some()) {
+        if let Some(different) = ranks.difference(tree)? {
+            return Err(different);
+        }
+    }
+    let report = walk::Walk::new(a, b, options, progress, Some(ranks)).run()?;
+    // What each rank has for itself, a file say, can be another one.
+    let first = report.differences.first().map_or(String::new(), |d| format!(", the first {d}"));
+    let told = format!("{} differences in {} objects{first}", report.count, report.objects);
+    same_result(ranks, CollectiveCall::new("end the comparison", a.name()).with(told))?;
+    Ok(report)
+}
+
+/// The comparison as this process sees both trees. Local.
+pub(crate) fn diff_here(
+    a: &dyn Group,
+    b: &dyn Group,
+    options: &DiffOptions,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<DiffReport> {
+    walk::Walk::new(a, b, options, progress, None).run()
 }

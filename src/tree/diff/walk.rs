@@ -5,9 +5,11 @@ use super::{DiffOptions, DiffReport, Difference};
 use crate::AnyArray;
 use crate::error::{Context, Result, error};
 use crate::path;
+use crate::selection::Selection;
 use crate::tree::attributes::Attributes;
 use crate::tree::blocks::Blocks;
-use crate::tree::dataset::{Dataset, DatasetExt};
+use crate::tree::collective::Collective;
+use crate::tree::dataset::Dataset;
 use crate::tree::digest::{LazyPaths, names_from_last};
 use crate::tree::group::{Group, GroupRef, Node, ObjectId};
 use crate::tree::link::Link;
@@ -19,6 +21,7 @@ pub(super) struct Walk<'a> {
     b: &'a dyn Group,
     options: &'a DiffOptions,
     progress: &'a mut dyn FnMut(u64) -> Result<()>,
+    ranks: Option<&'a dyn Collective>,
     paths: BothPaths<'a>,
     report: DiffReport,
 }
@@ -83,9 +86,10 @@ impl<'a> Walk<'a> {
         b: &'a dyn Group,
         options: &'a DiffOptions,
         progress: &'a mut dyn FnMut(u64) -> Result<()>,
+        ranks: Option<&'a dyn Collective>,
     ) -> Self {
         let paths = BothPaths { a: LazyPaths::new(a), b: LazyPaths::new(b) };
-        Self { a, b, options, progress, paths, report: DiffReport::default() }
+        Self { a, b, options, progress, ranks, paths, report: DiffReport::default() }
     }
 
     pub(super) fn run(mut self) -> Result<DiffReport> {
@@ -189,11 +193,20 @@ impl<'a> Walk<'a> {
         let (one, two) = (Comparer::of(&x), Comparer::of(&y));
         let spec = a.spec()?;
         for (selection, first) in Blocks::new(&shape, x.itemsize().max(y.itemsize()), spec.chunks()) {
-            let (block_a, block_b) = (a.read_slice::<AnyArray>(&selection)?, b.read_slice::<AnyArray>(&selection)?);
+            let (block_a, block_b) = (self.read(a, &selection)?, self.read(b, &selection)?);
             self.arrays(at, None, (&one, &two), (&block_a, &block_b), first, &shape)?;
             (self.progress)((block_a.nbytes() + block_b.nbytes()) as u64)?;
         }
         Ok(())
+    }
+
+    /// Reads a block, of all ranks if there are several.
+    fn read(&self, dataset: &dyn Dataset, selection: &Selection) -> Result<AnyArray> {
+        let block = match self.ranks {
+            Some(ranks) => ranks.fetch(dataset, selection),
+            None => dataset.read_selection(selection),
+        };
+        block.with_context(|| (dataset.name(), "read the dataset"))
     }
 
     fn layouts(&mut self, at: &str, a: &dyn Dataset, b: &dyn Dataset) -> Result<()> {
