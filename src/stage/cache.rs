@@ -13,6 +13,9 @@ use crate::tree::{AttributesExt, DatasetExt, Group, GroupExt, GroupRef};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// So many references may wait for the file to be closed; they take some 60 bytes each.
+const WAITING: usize = 1 << 20;
+
 /// A stage that this session builds.
 struct Build {
     store: StageStore,
@@ -91,7 +94,7 @@ impl Cache {
         if let Some(build) = self.builds.get(plan.stage) {
             build.store.check(batch)?;
         } else {
-            StageStore::new(self.version, plan.formats)?.check(batch)?;
+            StageStore::new(self.version, plan.formats, false)?.check(batch)?;
         }
         let (source, version, session) = (self.source.clone(), self.version, self.session.clone());
         self.look(|root| {
@@ -165,7 +168,8 @@ impl Cache {
             Place::File(file) if flush => file.flush(),
             _ => Ok(()),
         }?;
-        if keep_open { Ok(()) } else { self.rest() }
+        let waiting: usize = self.builds.values_mut().map(|b| b.store.waiting()).sum();
+        if keep_open && waiting < WAITING { Ok(()) } else { self.rest() }
     }
 
     /// The group of a stage under construction: made, or made anew, if this session has not begun it.
@@ -186,7 +190,7 @@ impl Cache {
         let schema: serde_json::Map<_, _> = plan.formats.iter().map(|(k, f)| (k.clone(), f.to_json())).collect();
         info.attrs().set(SCHEMA, serde_json::Value::Object(schema).to_string())?;
         info.attrs().set(SESSION, self.session.as_str())?;
-        let store = StageStore::new(self.version, plan.formats)?;
+        let store = StageStore::new(self.version, plan.formats, matches!(self.place, Place::File(_)))?;
         self.builds.insert(plan.stage.to_owned(), Build { store, pending: 0 });
         Ok(stage)
     }

@@ -1,10 +1,11 @@
 //! A dataset that grows by one write per batch, and its checksum.
 
 use super::format::ElementFormat;
+use super::regions::{numbers, table};
 use crate::array::AnyArray;
 use crate::error::{Context, Result, error};
 use crate::tree::digest::{LazyPaths, canonical_bytes};
-use crate::tree::{DatasetExt, DatasetRef, Group, GroupExt};
+use crate::tree::{DatasetBuilder, DatasetExt, DatasetRef, Group, GroupExt, RowRegions};
 
 /// A chunk is about as large as the first batch, within these bytes: small caches stay small, large ones have few chunks.
 const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 16 << 10..=512 << 10;
@@ -20,6 +21,10 @@ pub(super) struct Growing {
     pub format: ElementFormat,
     /// True for datasets of references or offsets.
     list: bool,
+    /// True if references may lead nowhere until the file is closed.
+    deferred: bool,
+    /// The references that lead nowhere yet.
+    pub waiting: usize,
     pub rows: u64,
     sum: crc32fast::Hasher,
     handle: Option<DatasetRef>,
@@ -27,11 +32,16 @@ pub(super) struct Growing {
 
 impl Growing {
     pub fn new(name: impl Into<String>, format: ElementFormat) -> Self {
-        Self { name: name.into(), format, list: false, rows: 0, sum: crc32fast::Hasher::new(), handle: None }
+        Self { name: name.into(), format, list: false, deferred: false, waiting: 0, rows: 0, sum: crc32fast::Hasher::new(), handle: None }
     }
 
     pub fn list(name: impl Into<String>, format: ElementFormat) -> Self {
         Self { list: true, ..Self::new(name, format) }
+    }
+
+    /// A table of references. `deferred`: nobody follows them before the file is closed, so they may be written faster.
+    pub fn references(name: impl Into<String>, format: ElementFormat, deferred: bool) -> Self {
+        Self { deferred, ..Self::list(name, format) }
     }
 
     /// Adds the rows, in one write, and gives the dataset.
@@ -41,35 +51,47 @@ impl Growing {
         self.write(stage, values)
     }
 
-    /// As [`append`](Growing::append), for references, whose checksum is over these numbers.
-    pub fn append_counted(&mut self, stage: &dyn Group, values: AnyArray, numbers: impl IntoIterator<Item = u64>) -> Result<DatasetRef> {
-        for number in numbers {
-            self.sum.update(&number.to_le_bytes());
+    /// Adds references to rows, and gives the dataset.
+    pub fn append_references(&mut self, stage: &dyn Group, rows: usize, columns: &[RowRegions]) -> Result<DatasetRef> {
+        let spans: Vec<&[(u64, u64)]> = columns.iter().map(|c| &c.spans[..]).collect();
+        numbers(&mut self.sum, rows, &spans);
+        if self.deferred {
+            let dataset = self.dataset(stage, rows)?;
+            if dataset.append_regions(columns).with_context(|| (dataset.name(), "append to the dataset"))? {
+                self.rows += rows as u64;
+                self.waiting += rows * columns.len();
+                self.handle = Some(dataset.clone());
+                return Ok(dataset);
+            }
         }
-        self.write(stage, values)
+        let values = table(self.format.dtype.clone(), rows, columns)?;
+        self.write(stage, if self.format.width.is_some() { values.reshape(&self.format.shape(rows))? } else { values })
+    }
+
+    /// The dataset, made without rows if it is not there.
+    fn dataset(&mut self, stage: &dyn Group, first: usize) -> Result<DatasetRef> {
+        match self.handle.take() {
+            Some(dataset) => Ok(dataset),
+            None if self.rows == 0 && !stage.contains(&self.name)? => self.new_dataset(stage, first).shape(self.format.shape(0)).create(),
+            None => stage.dataset(&self.name),
+        }
+    }
+
+    fn new_dataset<'g>(&self, stage: &'g dyn Group, first: usize) -> DatasetBuilder<'g> {
+        let maxshape: Vec<Option<usize>> = [None].into_iter().chain(self.format.width.map(Some)).collect();
+        stage.create_dataset(&self.name).dtype(self.format.dtype.clone()).maxshape(maxshape).chunks(self.chunks(first))
     }
 
     fn write(&mut self, stage: &dyn Group, values: AnyArray) -> Result<DatasetRef> {
         let added = values.shape().first().copied().unwrap_or(0);
-        let dataset = match self.handle.take() {
-            Some(dataset) => {
-                if added > 0 {
-                    dataset.append(values)?;
-                }
-                dataset
+        let dataset = if self.handle.is_none() && self.rows == 0 && !stage.contains(&self.name)? {
+            self.new_dataset(stage, added).write(values)?
+        } else {
+            let dataset = self.dataset(stage, added)?;
+            if added > 0 {
+                dataset.append(values)?;
             }
-            None if self.rows == 0 && !stage.contains(&self.name)? => {
-                let maxshape: Vec<Option<usize>> = [None].into_iter().chain(self.format.width.map(Some)).collect();
-                let chunks = self.chunks(added);
-                stage.create_dataset(&self.name).dtype(self.format.dtype.clone()).maxshape(maxshape).chunks(chunks).write(values)?
-            }
-            None => {
-                let dataset = stage.dataset(&self.name)?;
-                if added > 0 {
-                    dataset.append(values)?;
-                }
-                dataset
-            }
+            dataset
         };
         self.rows += added as u64;
         self.handle = Some(dataset.clone());
@@ -89,6 +111,7 @@ impl Growing {
     /// Lets go of the open dataset.
     pub fn release(&mut self) {
         self.handle = None;
+        self.waiting = 0;
     }
 
     /// The checksum over all rows so far.

@@ -2,59 +2,47 @@
 
 use crate::array::{AnyArray, Arena, Item, select};
 use crate::dtype::DType;
-use crate::error::{Result, bail, error};
-use crate::tree::{Dataset, DatasetExt, Object, ObjectId, ObjectRef, Region, RegionKind, RegionRef};
+use crate::error::{Context, Error, Result, bail, error};
+use crate::tree::{Dataset, DatasetExt, ObjectId, RegionColumn, RegionKind, RegionRef, RowRegions};
 
-/// Ranges of rows of one dataset, one for each event (or array).
-pub(super) struct Ranges {
-    pub target: ObjectRef,
-    pub shape: Vec<u64>,
-    pub ranges: Vec<(u64, u64)>,
-}
+/// The bytes of a checksum that are gathered.
+const BLOCK: usize = 4096;
 
-impl Ranges {
-    pub fn of(dataset: &dyn Dataset, ranges: Vec<(u64, u64)>) -> Result<Self> {
-        let shape = dataset.shape()?.into_iter().map(|n| n as u64).collect();
-        Ok(Self { target: dataset.reference()?, shape, ranges })
-    }
-
-    /// The reference to some full rows; without rows it selects nothing.
-    fn reference(&self, from: u64, to: u64) -> RegionRef {
-        let kind = if from >= to {
-            RegionKind::None
-        } else {
-            let rest = self.shape.get(1..).unwrap_or(&[]);
-            let one = vec![1; self.shape.len()];
-            RegionKind::Hyperslab {
-                start: std::iter::once(from).chain(rest.iter().map(|_| 0)).collect(),
-                stride: one.clone(),
-                count: one,
-                block: std::iter::once(to - from).chain(rest.iter().copied()).collect(),
-            }
-        };
-        RegionRef { target: self.target.clone(), region: Region { shape: self.shape.clone(), kind } }
-    }
+/// The references to rows of a dataset, one for each event (or array).
+pub(super) fn references_to(dataset: &dyn Dataset, spans: Vec<(u64, u64)>) -> Result<RowRegions> {
+    let shape = dataset.shape()?.into_iter().map(|n| n as u64).collect();
+    Ok(RowRegions { target: dataset.reference()?, shape, spans })
 }
 
 /// The table of references: row i has the i-th range of each column. An element is one row (a compound of references) or one reference.
-pub(super) fn table(dtype: DType, rows: usize, columns: &[Ranges]) -> Result<AnyArray> {
+pub(super) fn table(dtype: DType, rows: usize, columns: &[RowRegions]) -> Result<AnyArray> {
     let size = DType::RegionRef.itemsize();
     let heap = Arena::default();
     let mut bytes = vec![0u8; rows * columns.len() * size];
     for (row, out) in bytes.chunks_exact_mut((columns.len() * size).max(1)).enumerate() {
         for (at, column) in columns.iter().enumerate() {
-            let Some(&(from, to)) = column.ranges.get(row) else { bail!(Shape, "a column of references is too short") };
-            select::set_slot(out, at * size, heap.push(Item::Region(Box::new(column.reference(from, to)))));
+            let Some(reference) = column.reference(row) else { bail!(Shape, "a column of references is too short") };
+            select::set_slot(out, at * size, heap.push(Item::Region(Box::new(reference))));
         }
     }
     Ok(AnyArray::with_slots(dtype, heap, bytes))
 }
 
-/// What the checksum of a table is over: the ranges, row by row.
-pub(super) fn numbers(rows: usize, columns: &[Ranges]) -> impl Iterator<Item = u64> {
-    (0..rows).flat_map(move |row| {
-        columns.iter().flat_map(move |c| c.ranges.get(row).map_or([0, 0], |&(a, b)| if a < b { [a, b] } else { [0, 0] }))
-    })
+/// Adds a table to a checksum: the ranges, row by row.
+pub(super) fn numbers(sum: &mut crc32fast::Hasher, rows: usize, columns: &[&[(u64, u64)]]) {
+    let mut block = Vec::with_capacity(BLOCK + 16 * columns.len());
+    for row in 0..rows {
+        for column in columns {
+            let (from, to) = column.get(row).copied().filter(|(a, b)| a < b).unwrap_or((0, 0));
+            block.extend_from_slice(&from.to_le_bytes());
+            block.extend_from_slice(&to.to_le_bytes());
+        }
+        if block.len() >= BLOCK {
+            sum.update(&block);
+            block.clear();
+        }
+    }
+    sum.update(&block);
 }
 
 /// The dtype of the rows of `events`: one reference for each product.
@@ -82,6 +70,18 @@ impl Selected {
         }
     }
 
+    fn push_rows(&mut self, rows: Rows) {
+        match rows {
+            Rows::One(from, to) => self.push(&[(from, to)]),
+            Rows::Many(ranges) => self.push(&ranges),
+        }
+    }
+
+    /// The range of each reference, if each has exactly one.
+    pub fn singles(&self) -> Option<&[(u64, u64)]> {
+        self.starts.is_empty().then_some(&self.ranges)
+    }
+
     /// How many references there are.
     pub fn len(&self) -> usize {
         if self.starts.is_empty() { self.ranges.len() } else { self.starts.len() - 1 }
@@ -103,27 +103,118 @@ impl Selected {
     }
 }
 
-/// Reads one column of a table of references: they all have to point to that dataset. `places` are the byte offsets of the references in
-/// the elements of the table.
-pub(super) fn ranges_of(table: &AnyArray, offset: usize, stride: usize, target: &dyn Object, shape: &[usize]) -> Result<Selected> {
-    let id = target.id()?;
-    let (bytes, heap) = table.raw();
-    let Some(heap) = heap else { bail!(Corrupt, "the table of references holds none") };
-    let mut out = Selected::default();
-    out.ranges.reserve(bytes.len() / stride.max(1));
-    for (row, element) in bytes.chunks_exact(stride.max(1)).enumerate() {
-        let Some(slot) = element.get(offset..offset + 12) else { bail!(Corrupt, "the table of references has rows that are too short") };
-        let Some(Item::Region(reference)) = heap.get(select::slot_number(slot, 0)) else {
-            bail!(Corrupt, "row {row} holds a null reference");
+/// A table of references as it was read: `events`, or the index of a list.
+pub(super) struct Table {
+    dtype: DType,
+    shape: Vec<usize>,
+    content: Content,
+}
+
+enum Content {
+    /// Column by column, as numbers.
+    Columns(Vec<RegionColumn>),
+    Values(AnyArray),
+}
+
+impl Table {
+    /// Reads all of a table.
+    pub fn read(dataset: &dyn Dataset) -> Result<Self> {
+        let (dtype, shape) = (dataset.dtype()?, dataset.shape()?);
+        let content = match dataset.read_regions().with_context(|| (dataset.name(), "read the references"))? {
+            Some(columns) => Content::Columns(columns),
+            None => Content::Values(dataset.read_array()?),
         };
-        let several = rows_of(reference, id, shape)
-            .map_err(|e| error!(Corrupt, "the reference of row {row} is not one to rows of '{}'", target.name()).because(e))?;
-        match several {
-            Rows::One(from, to) => out.push(&[(from, to)]),
-            Rows::Many(ranges) => out.push(&ranges),
+        Ok(Self { dtype, shape, content })
+    }
+
+    pub fn dtype(&self) -> &DType {
+        &self.dtype
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.shape.first().copied().unwrap_or(0)
+    }
+
+    /// How much it is, in bytes.
+    pub fn nbytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.itemsize()
+    }
+
+    /// The references of a column (of `events`: of a field), which all have to lead to rows of that dataset.
+    pub fn column(&self, number: usize, target: &dyn Dataset) -> Result<Selected> {
+        let (id, shape) = (target.id()?, target.shape()?);
+        let outside = |row: usize, e| error!(Corrupt, "the reference of row {row} is not one to rows of '{}'", target.name()).because(e);
+        let mut out = Selected::default();
+        match &self.content {
+            Content::Columns(columns) => {
+                let Some(column) = columns.get(number) else { bail!(Corrupt, "the table has no column {number}") };
+                check_column(column, id, &shape).map_err(|(row, e)| outside(row, e))?;
+                if column.others.is_empty() {
+                    out.ranges.clone_from(&column.spans);
+                    return Ok(out);
+                }
+                out.ranges.reserve(column.spans.len());
+                for (row, span) in column.spans.iter().enumerate() {
+                    match column.others.get(&row) {
+                        None => out.push(&[*span]),
+                        Some(reference) => out.push_rows(rows_of(reference, id, &shape).map_err(|e| outside(row, e))?),
+                    }
+                }
+            }
+            Content::Values(table) => {
+                let columns = self.shape.get(1).copied().unwrap_or(1);
+                let (offset, stride) = match self.dtype.fields().get(number) {
+                    Some(field) => (field.offset, self.dtype.itemsize()),
+                    None => (number * self.dtype.itemsize(), columns * self.dtype.itemsize()),
+                };
+                let (bytes, heap) = table.raw();
+                let Some(heap) = heap else { bail!(Corrupt, "the table of references holds none") };
+                out.ranges.reserve(self.len());
+                for (row, element) in bytes.chunks_exact(stride.max(1)).enumerate() {
+                    let slot = element.get(offset..offset + 12);
+                    let Some(slot) = slot else { bail!(Corrupt, "the table of references has rows that are too short") };
+                    let Some(Item::Region(reference)) = heap.get(select::slot_number(slot, 0)) else {
+                        return Err(outside(row, null_reference()));
+                    };
+                    out.push_rows(rows_of(reference, id, &shape).map_err(|e| outside(row, e))?);
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn null_reference() -> Error {
+    error!(Corrupt, "it is the null reference")
+}
+
+/// Checks the references of a column that are alike: at once, and one by one only to name the one that is wrong.
+fn check_column(column: &RegionColumn, id: ObjectId, shape: &[usize]) -> std::result::Result<(), (usize, Error)> {
+    let alike = |row: &usize| !column.others.contains_key(row);
+    let place = || (0..column.spans.len()).find(alike);
+    if let Some(target) = column.target
+        && target != id
+        && let Some(row) = place()
+    {
+        return Err((row, error!(Corrupt, "it points to another object")));
+    }
+    let limit = shape.first().map_or(0, |n| *n as u64);
+    if let Some((row, (_, to))) = column.spans.iter().enumerate().find(|(_, (_, to))| *to > limit) {
+        return Err((row, error!(Corrupt, "it selects rows up to {to} of {limit}")));
+    }
+    if let Some(rest) = &column.rest {
+        let axes = shape.get(1..).unwrap_or(&[]);
+        let full = rest.len() == axes.len() && rest.iter().zip(axes).all(|((low, high), n)| *low == 0 && high + 1 == *n as u64);
+        if !full && let Some(row) = column.spans.iter().position(|(a, b)| a < b) {
+            return Err((row, error!(Unsupported, "it selects some columns only")));
         }
     }
-    Ok(out)
+    Ok(())
 }
 
 /// The rows of one reference.
@@ -133,6 +224,9 @@ enum Rows {
 }
 
 fn rows_of(reference: &RegionRef, id: ObjectId, shape: &[usize]) -> Result<Rows> {
+    if reference.is_null() {
+        return Err(null_reference());
+    }
     if reference.target.id() != Some(id) {
         bail!(Corrupt, "it points to another object");
     }

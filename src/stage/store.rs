@@ -4,7 +4,7 @@ use super::DataFormat;
 use super::batch::Batch;
 use super::format::ElementFormat;
 use super::growing::Growing;
-use super::regions::{events_dtype, numbers, table};
+use super::regions::events_dtype;
 use super::v1::ProductV1;
 use super::v2::ProductV2;
 use super::version::FormatVersion;
@@ -26,16 +26,22 @@ enum Products {
 }
 
 impl StageStore {
-    pub fn new(version: FormatVersion, formats: &[(String, DataFormat)]) -> Result<Self> {
+    /// `deferred`: nobody follows references before the file is closed.
+    pub fn new(version: FormatVersion, formats: &[(String, DataFormat)], deferred: bool) -> Result<Self> {
         let (products, dtype) = match version {
             FormatVersion::V1 => {
-                let products: Vec<ProductV1> = formats.iter().map(|(k, f)| ProductV1::new(k, f)).collect();
+                let products: Vec<ProductV1> = formats.iter().map(|(k, f)| ProductV1::new(k, f, deferred)).collect();
                 let dtype = events_dtype(products.iter().map(|p| p.key.as_str()))?;
                 (Products::V1(products), dtype)
             }
             FormatVersion::V2 => (Products::V2(formats.iter().map(|(k, f)| ProductV2::new(k, f)).collect::<Result<_>>()?), DType::I64),
         };
-        Ok(Self { products, events: Growing::list("events", ElementFormat { dtype, width: None }) })
+        let format = ElementFormat { dtype, width: None };
+        let events = match version {
+            FormatVersion::V1 => Growing::references("events", format, deferred),
+            FormatVersion::V2 => Growing::list("events", format),
+        };
+        Ok(Self { products, events })
     }
 
     /// How many events are written.
@@ -67,8 +73,7 @@ impl StageStore {
                     columns.push(product.append(stage, events, value).with_context(|| (key, "write the product"))?);
                 }
                 // The events last: what they lead to is there.
-                let rows = table(self.events.format.dtype.clone(), events, &columns)?;
-                self.events.append_counted(stage, rows, numbers(events, &columns))?;
+                self.events.append_references(stage, events, &columns)?;
             }
             Products::V2(products) => {
                 for (product, (key, value)) in products.iter_mut().zip(batch.products()) {
@@ -88,6 +93,11 @@ impl StageStore {
         };
         out.push(&mut self.events);
         out
+    }
+
+    /// How many references lead nowhere before the file is closed.
+    pub fn waiting(&mut self) -> usize {
+        self.datasets().iter().map(|g| g.waiting).sum()
     }
 
     /// Lets go of all open datasets: their file is about to be closed.

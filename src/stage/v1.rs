@@ -4,13 +4,13 @@ use super::DataFormat;
 use super::format::{ElementFormat, ProductKind};
 use super::growing::Growing;
 use super::product::{Columns, Product};
-use super::regions::{Ranges, numbers, table};
+use super::regions::references_to;
 use super::rows::spans;
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::selection::Item;
-use crate::tree::{Attributes, AttributesExt, Group, GroupExt};
+use crate::tree::{Attributes, AttributesExt, Group, GroupExt, RowRegions};
 
 /// The datasets of one product.
 pub(super) struct ProductV1 {
@@ -23,17 +23,18 @@ pub(super) struct ProductV1 {
 }
 
 impl ProductV1 {
-    pub fn new(key: &str, format: &DataFormat) -> Self {
+    /// `deferred` as [`Growing::references`] has it.
+    pub fn new(key: &str, format: &DataFormat, deferred: bool) -> Self {
         let references = |width| ElementFormat { dtype: DType::RegionRef, width };
         let part = |name: &str, e: &ElementFormat| Growing::new(format!("{key}/{name}"), e.clone());
         let (elements, index) = match format.kind() {
             ProductKind::Flat => (
                 format.elements().iter().map(|e| part("elements", e)).collect(),
-                Some(Growing::list(format!("{key}/index"), references(None))),
+                Some(Growing::references(format!("{key}/index"), references(None), deferred)),
             ),
             ProductKind::Jagged => (
                 format.elements().iter().enumerate().map(|(i, e)| part(&format!("element_{i}"), e)).collect(),
-                Some(Growing::list(format!("{key}/index"), references(Some(format.elements().len())))),
+                Some(Growing::references(format!("{key}/index"), references(Some(format.elements().len())), deferred)),
             ),
             _ => (format.elements().iter().map(|e| Growing::new(key, e.clone())).collect(), None),
         };
@@ -58,7 +59,7 @@ impl ProductV1 {
     }
 
     /// Writes the values of the events, and gives the rows of each.
-    pub fn append(&mut self, stage: &dyn Group, events: usize, product: &Product) -> Result<Ranges> {
+    pub fn append(&mut self, stage: &dyn Group, events: usize, product: &Product) -> Result<RowRegions> {
         let Self { key, format, elements, index } = self;
         let Some(first) = elements.first_mut() else { bail!(Shape, "the product '{key}' has no arrays") };
         let new = first.rows == 0;
@@ -66,33 +67,31 @@ impl ProductV1 {
             (Columns::Scalars { values, batch }, _) => {
                 let base = first.rows;
                 let dataset = first.append(stage, per_event(values, *batch, events)?)?;
-                Ranges::of(&*dataset, (base..base + events as u64).map(|i| (i, i + 1)).collect())?
+                references_to(&*dataset, (base..base + events as u64).map(|i| (i, i + 1)).collect())?
             }
             (Columns::Rows(rows), _) => {
                 let base = first.rows;
                 let dataset = first.append(stage, rows.values.clone())?;
-                Ranges::of(&*dataset, shifted(&rows.offsets, base))?
+                references_to(&*dataset, shifted(&rows.offsets, base))?
             }
             (Columns::Lists { elements: rows, events: starts }, Some(index)) => {
                 let base = first.rows;
                 let dataset = first.append(stage, rows.values.clone())?;
-                let arrays = [Ranges::of(&*dataset, shifted(&rows.offsets, base))?];
-                let count = rows.events();
-                let (references, base) = (table(DType::RegionRef, count, &arrays)?, index.rows);
-                let dataset = index.append_counted(stage, references, numbers(count, &arrays))?;
-                Ranges::of(&*dataset, shifted(starts, base))?
+                let arrays = [references_to(&*dataset, shifted(&rows.offsets, base))?];
+                let base = index.rows;
+                let dataset = index.append_references(stage, rows.events(), &arrays)?;
+                references_to(&*dataset, shifted(starts, base))?
             }
             (Columns::Jagged(columns), Some(index)) => {
                 let mut arrays = Vec::with_capacity(columns.len());
                 for (growing, rows) in elements.iter_mut().zip(columns) {
                     let base = growing.rows;
                     let dataset = growing.append(stage, rows.values.clone())?;
-                    arrays.push(Ranges::of(&*dataset, shifted(&rows.offsets, base))?);
+                    arrays.push(references_to(&*dataset, shifted(&rows.offsets, base))?);
                 }
-                let references = table(DType::RegionRef, events, &arrays)?.reshape(&[events, arrays.len()])?;
                 let base = index.rows;
-                let dataset = index.append_counted(stage, references, numbers(events, &arrays))?;
-                Ranges::of(&*dataset, (base..base + events as u64).map(|i| (i, i + 1)).collect())?
+                let dataset = index.append_references(stage, events, &arrays)?;
+                references_to(&*dataset, (base..base + events as u64).map(|i| (i, i + 1)).collect())?
             }
             _ => bail!(Dtype, "the product '{key}' is {} and not {format}", product.format()),
         };

@@ -2,6 +2,7 @@
 
 use super::collective::{CollectiveCall, together};
 use super::group::Object;
+use super::regions::{RegionColumn, RowRegions};
 use super::spec::DatasetSpec;
 use crate::array::{AnyArray, Element, FromArray, IntoArray};
 use crate::dtype::{Cast, DType};
@@ -72,6 +73,20 @@ pub trait Dataset: Object {
         self.write_selection(&item.into(), rows).inspect_err(|_| {
             let _ = self.set_extent(&before);
         })
+    }
+
+    /// Grows axis 0 of a table of region references by rows that are given as numbers: one column for each reference of an element (or of
+    /// a row, where there are two axes). `false`, and nothing is done, where [`append_rows`](Self::append_rows) is as good.
+    ///
+    /// In a file the references lead somewhere once it was closed, and not before.
+    fn append_regions(&self, columns: &[RowRegions]) -> Result<bool> {
+        let _ = columns;
+        Ok(false)
+    }
+
+    /// A whole table of region references as numbers, column by column; `None` where [`read_selection`](Self::read_selection) is as good.
+    fn read_regions(&self) -> Result<Option<Vec<RegionColumn>>> {
+        Ok(None)
     }
 
     /// Hands what was written to the operating system.

@@ -17,6 +17,7 @@ mod group;
 mod link;
 mod print;
 mod reference;
+mod regions;
 pub(crate) mod resolve;
 mod spec;
 mod verify;
@@ -35,5 +36,6 @@ pub use group::{Datatype, DatatypeRef, Group, GroupExt, GroupRef, Node, Object, 
 pub use link::{Link, NewLink};
 pub use print::{PrintOptions, layout_text, print_tree, print_tree_with, shape_text, short_value, visible};
 pub use reference::{ObjectRef, ReferenceTarget, Region, RegionKind, RegionRef};
+pub use regions::{RegionColumn, RowRegions};
 pub use spec::{BitshuffleCompressor, DatasetSpec, Feature, Fill, Filter, GroupSpec, Layout, Location, Mode};
 pub use verify::{Damage, VerifyReport, verify, verify_with};

@@ -8,6 +8,7 @@ mod lines;
 #[allow(dead_code)]
 #[path = "../peer/mod.rs"]
 mod peer;
+mod references;
 mod round;
 mod rules;
 mod safety;

@@ -5,13 +5,15 @@ use super::ffi::{Id, h5};
 use super::object::{Handle, object};
 use super::refs::References;
 use super::transfer::{self, Source};
-use super::{filter, props, space, types};
+use super::{filter, heap, props, regions, space, types};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::selection::{Resolved, Selection};
-use crate::tree::{Dataset, DatasetSpec};
-use hdf5_sys::h5d::{H5Dflush, H5Dget_space, H5Dget_type, H5Dset_extent};
+use crate::tree::{Dataset, DatasetSpec, RegionColumn, RowRegions};
+use hdf5_sys::h5d::{H5Dflush, H5Dget_space, H5Dget_type, H5Dset_extent, H5Dwrite};
+use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5s::{H5S_SELECT_SET, H5Screate_simple, H5Sselect_hyperslab};
 use std::sync::{Arc, OnceLock};
 
 /// What never changes about a dataset.
@@ -167,6 +169,43 @@ impl Dataset for Hdf5Dataset {
     fn set_extent(&self, shape: &[usize]) -> Result<()> {
         let dims = space::dims(shape);
         self.handle.file().writing(|| h5!(H5Dset_extent(self.handle.id(), dims.as_ptr())).map(drop))
+    }
+
+    fn append_regions(&self, columns: &[RowRegions]) -> Result<bool> {
+        let file = self.handle.file();
+        if file.location().file.is_none() {
+            return Ok(false);
+        }
+        file.writing(|| {
+            let (Some(shape), refs) = (self.shape_now()?, References::new(file)) else { return Ok(false) };
+            let addressed = columns.iter().map(|c| Ok((refs.address(&c.target)?, c))).collect::<Result<Vec<_>>>()?;
+            let fixed = self.fixed()?;
+            let per_row = shape.iter().skip(1).product::<usize>() * fixed.codec.itemsize();
+            let rows = columns.first().map_or(0, |c| c.spans.len());
+            if rows == 0 || per_row != columns.len() * 12 || shape.is_empty() || addressed.iter().any(|(at, _)| *at == 0) {
+                return Ok(false);
+            }
+            let Some(table) = heap::encode(file, &addressed, self.handle.id())? else { return Ok(false) };
+            let mut dims = space::dims(&shape);
+            let (mut first, mut count) = (vec![0; dims.len()], dims.clone());
+            (first[0], count[0]) = (dims[0], rows as u64);
+            dims[0] += rows as u64;
+            h5!(H5Dset_extent(self.handle.id(), dims.as_ptr()))?;
+            let (to, from) = (self.space()?, Id::own(h5!(H5Screate_simple(count.len() as i32, count.as_ptr(), std::ptr::null()))?));
+            let none = std::ptr::null();
+            h5!(H5Sselect_hyperslab(to.get(), H5S_SELECT_SET, first.as_ptr(), none, count.as_ptr(), none))?;
+            let (id, type_id) = (self.handle.id(), fixed.type_id.get());
+            h5!(H5Dwrite(id, type_id, from.get(), to.get(), H5P_DEFAULT, table.as_ptr().cast()))?;
+            Ok(true)
+        })
+    }
+
+    fn read_regions(&self) -> Result<Option<Vec<RegionColumn>>> {
+        self.handle.file().reading(|| {
+            let Some(shape) = self.shape_now()? else { return Ok(None) };
+            let fixed = self.fixed()?;
+            regions::read(self, fixed.codec.dtype(), fixed.type_id.get(), &shape)
+        })
     }
 
     fn flush_dataset(&self) -> Result<()> {

@@ -2,11 +2,13 @@
 
 use super::descriptor;
 use super::ffi::{Id, h5, hid_t, library};
+use super::heap::Pending;
 use super::names::Names;
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::tree::Location;
 use hdf5_sys::h5f::{H5F_SCOPE_GLOBAL, H5Fclose, H5Fflush, H5Fget_file_image};
 use parking_lot::Mutex;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -28,6 +30,8 @@ pub(super) struct OpenFile {
     /// Something was unlinked: references may lead to what is no more.
     deleted: AtomicBool,
     names: Names,
+    /// References that are written when the file is closed.
+    pending: Pending,
 }
 
 impl OpenFile {
@@ -48,6 +52,7 @@ impl OpenFile {
             lost: Mutex::new(None),
             deleted: AtomicBool::new(false),
             names: Names::default(),
+            pending: Pending::default(),
         }
     }
 
@@ -119,6 +124,11 @@ impl OpenFile {
         .map_err(|e| self.named(e))
     }
 
+    /// The references that are not in the file yet.
+    pub(super) fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
     /// The names of the handles.
     pub(super) fn names(&self) -> &Names {
         &self.names
@@ -186,8 +196,8 @@ impl OpenFile {
             self.closed.store(true, Ordering::Relaxed);
             let lock = self.path.as_ref().and_then(|_| descriptor::lock_of(self.id));
             let closed = h5!(H5Fclose(self.id)).map(drop);
+            let result = flushed.and(closed).and_then(|()| self.settle(lock.as_ref()));
             descriptor::unlock(lock);
-            let result = flushed.and(closed);
             if result.is_err() {
                 self.poison();
             }
@@ -198,6 +208,18 @@ impl OpenFile {
             }
         })
         .map_err(|e| self.named(e).during("close the file"))
+    }
+
+    /// Writes what waits for the library to have closed the file, through a second name of its descriptor.
+    fn settle(&self, descriptor: Option<&OwnedFd>) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        match (descriptor.map(OwnedFd::try_clone), &self.path) {
+            (Some(Ok(descriptor)), Some(path)) => self.pending.settle(&descriptor.into(), path),
+            (Some(Err(e)), Some(path)) => Err(Error::io(e, path)),
+            _ => Err(error!(Io, "the file has no descriptor to write its references through")),
+        }
     }
 
     /// The bytes of the file as it is now.

@@ -8,7 +8,7 @@
 //! | `group`, `links`, `dataset`, `datatype`, `attributes` | the traits of the tree |
 //! | `types`, `elements` | element types; elements between the library's memory and an array |
 //! | `space`, `plan`, `gather`, `transfer` | selections as calls |
-//! | `refs` | object and region references |
+//! | `refs`, `heap`, `regions` | object and region references; the latter in bulk: how they are written, how they are read |
 //! | `props`, `chunks`, `filter` | how datasets are made |
 //! | `press` | chunks packed and unpacked outside of their file |
 //! | `transaction` | files that change all at once or not at all, for the savers |
@@ -34,6 +34,7 @@ mod filter;
 mod gather;
 mod group;
 mod h5type;
+mod heap;
 mod holder;
 mod image;
 mod links;
@@ -46,6 +47,7 @@ mod plan;
 pub(crate) mod press;
 mod props;
 mod refs;
+mod regions;
 mod settle;
 mod signature;
 mod space;

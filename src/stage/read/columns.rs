@@ -2,7 +2,7 @@
 
 use super::super::format::{DataFormat, ElementFormat, ProductKind};
 use super::super::product::{Columns, Product};
-use super::super::regions::{Selected, ranges_of};
+use super::super::regions::{Selected, Table};
 use super::super::rows::{Ragged, gather, offsets_of};
 use crate::array::AnyArray;
 use crate::dtype::DType;
@@ -11,12 +11,12 @@ use crate::tree::{Attributes, AttributesExt, Dataset, DatasetExt, Group, GroupEx
 
 /// The references of `events` of version 1, read once.
 pub(in crate::stage) struct Events {
-    table: AnyArray,
+    table: Table,
 }
 
 impl Events {
     pub fn read(group: &dyn Group) -> Result<Self> {
-        let table = group.dataset("events")?.read_array()?;
+        let table = Table::read(&*group.dataset("events")?)?;
         if table.dtype().fields().is_empty() {
             bail!(Corrupt, "the events have no named fields");
         }
@@ -29,14 +29,14 @@ impl Events {
 
     /// The rows of each event.
     pub fn rows(&self, key: &str, target: &dyn Dataset) -> Result<Selected> {
-        let Some(field) = self.table.dtype().fields().iter().find(|f| f.name == key) else {
+        let fields = self.table.dtype().fields();
+        let Some((number, field)) = fields.iter().enumerate().find(|(_, f)| f.name == key) else {
             bail!(NotFound, "the events have no references to '{key}'");
         };
         if field.dtype != DType::RegionRef {
             bail!(Corrupt, "the events hold {} for '{key}', and not references to regions", field.dtype);
         }
-        ranges_of(&self.table, field.offset, self.table.dtype().itemsize(), target, &target.shape()?)
-            .with_context(|| (target.name(), "follow the references of the events"))
+        self.table.column(number, target).with_context(|| (target.name(), "follow the references of the events"))
     }
 }
 
@@ -89,16 +89,14 @@ fn element_format(values: &AnyArray) -> ElementFormat {
 fn read_lists(group: &dyn Group, key: &str, events: &Events) -> Result<Product> {
     let index = group.dataset("index")?;
     let selected = events.rows(key, &*index)?;
-    let table = index.read_array()?;
+    let table = Table::read(&*index)?;
     if *table.dtype() != DType::RegionRef {
         bail!(Corrupt, "the index of '{key}' holds {}, and not references to regions", table.dtype());
     }
-    let size = DType::RegionRef.itemsize();
     match *table.shape() {
         [_] => {
             let dataset = group.dataset("elements")?;
-            let arrays = ranges_of(&table, 0, size, &*dataset, &dataset.shape()?)
-                .with_context(|| (dataset.name(), "follow the references of the index"))?;
+            let arrays = table.column(0, &*dataset).with_context(|| (dataset.name(), "follow the references of the index"))?;
             let elements = ragged(dataset.read_array()?, &arrays)?;
             let format = element_format(&elements.values);
             // The index itself may be read in another order, or in part.
@@ -114,8 +112,7 @@ fn read_lists(group: &dyn Group, key: &str, events: &Events) -> Result<Product> 
             let (mut columns, mut formats) = (Vec::with_capacity(k), Vec::with_capacity(k));
             for at in 0..k {
                 let dataset = group.dataset(&format!("element_{at}"))?;
-                let arrays = ranges_of(&table, at * size, k * size, &*dataset, &dataset.shape()?)
-                    .with_context(|| (dataset.name(), "follow the references of the index"))?;
+                let arrays = table.column(at, &*dataset).with_context(|| (dataset.name(), "follow the references of the index"))?;
                 let rows = ragged(dataset.read_array()?, &arrays)?;
                 formats.push(element_format(&rows.values));
                 columns.push(if in_order(&order, rows.events()) { rows } else { rows.select(&order)? });

@@ -1,12 +1,13 @@
 //! The checksum of a dataset of a stage, taken again from what is stored.
 
-use super::super::regions::ranges_of;
+use super::super::regions::{Selected, Table, numbers};
 use super::columns::Events;
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::tree::digest::{LazyPaths, canonical_bytes};
 use crate::tree::{DatasetExt, DatasetRef, Group, GroupExt, Node};
+use std::borrow::Cow;
 
 /// The bytes that are read at a time.
 const BLOCK: usize = 16 << 20;
@@ -17,21 +18,16 @@ pub(in crate::stage) fn checksum_of(stage: &dyn Group, name: &str, progress: &mu
     let mut sum = crc32fast::Hasher::new();
     let dtype = dataset.dtype()?;
     if dtype == DType::RegionRef {
-        let table = dataset.read_array()?;
+        let table = Table::read(&*dataset)?;
         let Some((product, _)) = name.rsplit_once('/') else { bail!(Corrupt, "'{name}' is no index of a list") };
         let product = stage.group(product)?;
-        let columns = table.shape().get(1).copied();
-        let targets: Vec<DatasetRef> = match columns {
+        let targets: Vec<DatasetRef> = match table.shape().get(1) {
             None => vec![product.dataset("elements")?],
-            Some(k) => (0..k).map(|i| product.dataset(&format!("element_{i}"))).collect::<Result<_>>()?,
+            Some(k) => (0..*k).map(|i| product.dataset(&format!("element_{i}"))).collect::<Result<_>>()?,
         };
-        let size = dtype.itemsize();
-        let mut ranges = Vec::with_capacity(targets.len());
-        for (at, target) in targets.iter().enumerate() {
-            ranges.push(ranges_of(&table, at * size, targets.len() * size, &**target, &target.shape()?)?);
-        }
+        let ranges = targets.iter().enumerate().map(|(at, target)| table.column(at, &**target)).collect::<Result<Vec<_>>>()?;
         progress(table.nbytes() as u64)?;
-        add_rows(&mut sum, &ranges, table.shape().first().copied().unwrap_or(0));
+        add_rows(&mut sum, &ranges, table.len());
         return Ok(sum.finalize());
     }
     if name == "events" && matches!(dtype, DType::Compound(_)) {
@@ -58,16 +54,15 @@ pub(in crate::stage) fn checksum_of(stage: &dyn Group, name: &str, progress: &mu
     Ok(sum.finalize())
 }
 
-/// The ranges, row by row; nothing is 0 to 0.
-fn add_rows(sum: &mut crc32fast::Hasher, columns: &[super::super::regions::Selected], rows: usize) {
-    for row in 0..rows {
-        for column in columns {
-            let (from, to) = match column.of(row) {
-                [(a, b)] if a < b => (*a, *b),
-                _ => (0, 0),
-            };
-            sum.update(&from.to_le_bytes());
-            sum.update(&to.to_le_bytes());
-        }
-    }
+/// The ranges, row by row; several of one reference are none, as nothing is.
+fn add_rows(sum: &mut crc32fast::Hasher, columns: &[Selected], rows: usize) {
+    let singles: Vec<Cow<'_, [(u64, u64)]>> = columns
+        .iter()
+        .map(|c| match c.singles() {
+            Some(spans) => Cow::Borrowed(spans),
+            None => (0..c.len()).map(|row| if let [span] = c.of(row) { *span } else { (0, 0) }).collect(),
+        })
+        .collect();
+    let spans: Vec<&[(u64, u64)]> = singles.iter().map(|s| &**s).collect();
+    numbers(sum, rows, &spans);
 }

@@ -1,0 +1,187 @@
+//! Region references read in bulk: the library takes ten microseconds to follow one, most of which looks up what is known already.
+//!
+//! A reference is the address of a collection of the global heap and a number in it; the object there is the address of a dataset and a
+//! selection. Files that nobody writes are read here, collection by collection; whatever is not as it usually is, is left to the library.
+
+use super::dataset::Hdf5Dataset;
+use super::ffi::h5;
+use super::heap::HEAD;
+use super::refs::References;
+use super::{descriptor, file::OpenFile};
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::tree::{ObjectId, RegionColumn, RegionRef};
+use hdf5_sys::h5d::H5Dread;
+use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5s::H5S_ALL;
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+
+/// The least size of a collection, and the largest one that is read here.
+const SIZES: std::ops::RangeInclusive<usize> = 4096..=16 << 20;
+/// So many collections are kept.
+const KEPT: usize = 256;
+/// The most axes that the library knows.
+const AXES: usize = 32;
+
+/// The references of a table, if all its elements are references.
+pub(super) fn read(dataset: &Hdf5Dataset, dtype: &DType, type_id: i64, shape: &[usize]) -> Result<Option<Vec<RegionColumn>>> {
+    let file = dataset.handle().file();
+    let per_row = shape.get(1).copied().unwrap_or(1);
+    let offsets: Vec<usize> = match dtype {
+        DType::RegionRef if matches!(shape.len(), 1 | 2) => (0..per_row).map(|k| k * 12).collect(),
+        DType::Compound(c) if shape.len() == 1 && c.fields().iter().all(|f| f.dtype == DType::RegionRef) => {
+            c.fields().iter().map(|f| f.offset).collect()
+        }
+        _ => return Ok(None),
+    };
+    if !file.is_read_only() || file.location().file.is_none() || !descriptor::is_usual(file.id()) {
+        return Ok(None);
+    }
+    let stride = if shape.len() == 2 { per_row * 12 } else { dtype.itemsize() };
+    let mut raw = vec![0u8; shape.first().copied().unwrap_or(0) * stride];
+    if !raw.is_empty() {
+        h5!(H5Dread(dataset.handle().id(), type_id, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.as_mut_ptr().cast()))?;
+    }
+    let rows = |columns: &mut Vec<RegionColumn>, heap: &mut Heap<'_>| -> Result<()> {
+        let refs = References::new(file);
+        for row in raw.chunks_exact(stride.max(1)) {
+            for (column, offset) in columns.iter_mut().zip(&offsets) {
+                let Some(raw) = row.get(*offset..*offset + 12) else { continue };
+                if raw.iter().all(|b| *b == 0) {
+                    column.push_other(RegionRef::null());
+                } else if heap.add(raw, file, column)?.is_none() {
+                    column.push_other(refs.region(raw)?);
+                }
+            }
+        }
+        Ok(())
+    };
+    let mut columns = vec![RegionColumn::default(); offsets.len()];
+    descriptor::with(file.id(), |fd| rows(&mut columns, &mut Heap { fd, kept: HashMap::new() })).transpose()?;
+    Ok(Some(columns).filter(|c| c.iter().all(|c| c.spans.len() == shape.first().copied().unwrap_or(0))))
+}
+
+/// The global heap of a file.
+struct Heap<'f> {
+    fd: BorrowedFd<'f>,
+    kept: HashMap<u64, Option<Collection>>,
+}
+
+/// A collection: its bytes, and where the object of each number begins.
+struct Collection {
+    bytes: Vec<u8>,
+    places: Vec<u32>,
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes)
+}
+
+impl Heap<'_> {
+    /// Adds the reference of these 12 bytes to a column; `None`, and nothing is done, if it is an unusual one.
+    fn add(&mut self, raw: &[u8], file: &OpenFile, column: &mut RegionColumn) -> Result<Option<()>> {
+        let (Some(address), Some(number)) = (u64_at(raw, 0), u32_at(raw, 8)) else { return Ok(None) };
+        let Some(collection) = self.collection(address) else { return Ok(None) };
+        // The library does not look whether the object is there.
+        let Some(object) = collection.object(number) else {
+            bail!(Corrupt, "a reference leads to object {number} of the heap at {address}, which is not there");
+        };
+        Ok(add(object, file, column))
+    }
+
+    /// The collection at an address, if there is one as it should be.
+    fn collection(&mut self, address: u64) -> Option<&Collection> {
+        if !self.kept.contains_key(&address) {
+            if self.kept.len() >= KEPT {
+                self.kept.clear();
+            }
+            let read = Collection::read(self.fd, address);
+            self.kept.insert(address, read);
+        }
+        self.kept.get(&address)?.as_ref()
+    }
+}
+
+/// Adds the reference of an object of the heap; `None`, and nothing is done, if it is an unusual one.
+fn add(object: &[u8], file: &OpenFile, column: &mut RegionColumn) -> Option<()> {
+    let target = ObjectId { tree: file.tree(), object: u64_at(object, 0)? };
+    let word = |k: usize| u32_at(object, 8 + 4 * k);
+    let added = match (word(0)?, word(1)?) {
+        (0, 1) => column.push_none(target),
+        (2, 1) => {
+            let (rank, blocks) = (word(4)? as usize, word(5)?);
+            if blocks != 1 || rank == 0 || rank > AXES {
+                return None;
+            }
+            let mut corners = [0u64; 2 * AXES];
+            for (k, corner) in corners.iter_mut().enumerate().take(2 * rank) {
+                *corner = word(6 + k)?.into();
+            }
+            column.push_block(target, corners.get(..rank)?, corners.get(rank..2 * rank)?)
+        }
+        _ => false,
+    };
+    added.then_some(())
+}
+
+impl Collection {
+    fn read(fd: BorrowedFd<'_>, address: u64) -> Option<Self> {
+        let mut bytes = vec![0; *SIZES.start()];
+        fill(fd, &mut bytes, address)?;
+        let size = usize::try_from(u64_at(&bytes, 8)?).ok()?;
+        if !bytes.starts_with(b"GCOL\x01") || !SIZES.contains(&size) {
+            return None;
+        }
+        let have = bytes.len();
+        bytes.resize(size, 0);
+        fill(fd, bytes.get_mut(have..)?, address.checked_add(have as u64)?)?;
+        let mut places: Vec<u32> = Vec::new();
+        let mut at = HEAD;
+        while at + HEAD <= size {
+            let number = usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
+            // Free space, up to the end.
+            if number == 0 {
+                break;
+            }
+            let data = usize::try_from(u64_at(&bytes, at + 8)?).ok()?;
+            let end = data.checked_next_multiple_of(8)?.checked_add(at + HEAD).filter(|e| *e <= size)?;
+            if places.len() <= number {
+                places.resize(number + 1, 0);
+            }
+            *places.get_mut(number)? = u32::try_from(at).ok()?;
+            at = end;
+        }
+        Some(Self { bytes, places })
+    }
+
+    /// The data of the object of that number.
+    fn object(&self, number: u32) -> Option<&[u8]> {
+        let at = *self.places.get(number as usize)? as usize;
+        if at == 0 {
+            return None;
+        }
+        let size = usize::try_from(u64_at(&self.bytes, at + 8)?).ok()?;
+        self.bytes.get(at + HEAD..at + HEAD + size)
+    }
+}
+
+/// Reads that many bytes; `None` if they are not there.
+fn fill(fd: BorrowedFd<'_>, mut to: &mut [u8], mut at: u64) -> Option<()> {
+    while !to.is_empty() {
+        match rustix::io::pread(fd, &mut *to, at) {
+            Ok(0) => return None,
+            Ok(n) => {
+                to = to.get_mut(n..)?;
+                at = at.checked_add(n as u64)?;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(())
+}
