@@ -176,7 +176,7 @@ fn a_damaged_heap_is_an_error() {
     let end = whole.len();
     for (what, at, value) in [
         ("the signature", heap, 0x58),
-        ("the size of the collection", heap + 8, 0xff),
+        ("the size of the collection", heap + 15, 0xff),
         ("the number of the object", block - 24, 0xff),
         ("the size of the object", block - 15, 0xff),
         ("the dataset", block - 7, 0xff),
