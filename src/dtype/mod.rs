@@ -17,6 +17,7 @@ pub use cast::{Cast, can_cast};
 pub use compound::{CompoundType, Field};
 
 use crate::error::{Result, bail};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The byte order in which numbers are stored.
@@ -34,7 +35,16 @@ impl Order {
 }
 
 /// An integer type: 1, 2, 4 or 8 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// A single byte has no order: two types of one byte are equal whatever order a file states for them.
+///
+/// ```
+/// use memh5::dtype::{IntType, Order};
+/// let int = |size, order| IntType { size, signed: true, order };
+/// assert_eq!(int(1, Order::Big), int(1, Order::Little));
+/// assert_ne!(int(2, Order::Big), int(2, Order::Little));
+/// ```
+#[derive(Debug, Clone, Copy, Eq)]
 pub struct IntType {
     /// Bytes: 1, 2, 4 or 8.
     pub size: u8,
@@ -42,6 +52,25 @@ pub struct IntType {
     pub signed: bool,
     /// The byte order on disk.
     pub order: Order,
+}
+
+impl IntType {
+    /// What makes one integer type another one.
+    fn key(self) -> (u8, bool, Option<Order>) {
+        (self.size, self.signed, (self.size > 1).then_some(self.order))
+    }
+}
+
+impl PartialEq for IntType {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Hash for IntType {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
 }
 
 /// The width of a floating-point number.
@@ -314,7 +343,8 @@ impl DType {
                 bail!(Dtype, "the enumeration has the member '{name}' or its value {value} twice");
             }
         }
-        let boolean = e.base == (IntType { size: 1, signed: true, order: Order::Little })
+        let boolean = e.base.size == 1
+            && e.base.signed
             && e.members.len() == 2
             && e.members[0] == ("FALSE".to_owned(), 0)
             && e.members[1] == ("TRUE".to_owned(), 1);

@@ -67,6 +67,10 @@ f.create_virtual_dataset("virtual", layout)
 import h5py.h5t as T
 t = T.STD_I32LE.copy(); t.set_precision(24)
 T_id = h5py.h5d.create(f.id, b"odd", t, h5py.h5s.create_simple((4,)))
+t = T.enum_create(T.STD_I8BE)
+t.enum_insert(b"FALSE", 0); t.enum_insert(b"TRUE", 1)
+h5py.h5d.create(f.id, b"bool_of_s390x", t, h5py.h5s.create_simple((2,)))
+f["bool_of_s390x"][1] = True
 "#;
 
 #[test]
@@ -115,6 +119,9 @@ fn what_h5py_writes_is_read() {
     assert_eq!(root.dataset("soft").unwrap().id().unwrap(), root.dataset("rows").unwrap().id().unwrap());
     let Node::Datatype(named) = root.get("named").unwrap() else { panic!("not a type") };
     assert_eq!(named.committed_dtype().unwrap(), root.dataset("of_named").unwrap().dtype().unwrap());
+    // A byte has no order, whatever the file says of it.
+    assert_eq!(root.dataset("bool_of_s390x").unwrap().dtype().unwrap(), DType::Bool);
+    assert_eq!(root.dataset("bool_of_s390x").unwrap().read_slice::<Vec<bool>>(..).unwrap(), [false, true]);
     // A type without counterpart is carried as bytes, and comes back equal.
     let odd = root.dataset("odd").unwrap();
     assert!(matches!(odd.dtype().unwrap(), DType::Foreign(_)), "{}", odd.dtype().unwrap());
