@@ -2,7 +2,7 @@
 # make test    all tests, with h5py as the peer in a throw-away venv
 # make lint    formatting, clippy, documentation
 # make bench   speed beside h5py, as ratios
-# make interop the heavy peers (spine), in throw-away venvs; its last result is in docs/interop.md
+# make interop the heavy peers (spine; raygent where MEMH5_RAYGENT_PYTHON has it), in throw-away venvs; its last result is in docs/interop.md
 #
 # Builds: memory only (no C at all) in target/memory, HDF5 (serial) in target, MPI with parallel HDF5 in target/mpi.
 
@@ -51,6 +51,7 @@ bench: packages venv
 interop: packages venv
 	scripts/venv.sh spine
 	MEMH5_PYTHON=$(PYTHON) MEMH5_SPINE_PYTHON=$(CURDIR)/target/venv/spine/bin/python $(SERIAL) cargo test $(FEATURES) --test spine_interop -- --include-ignored --nocapture
+	MEMH5_PYTHON=$(PYTHON) $(SERIAL) cargo test $(FEATURES) --test saver raygent -- --nocapture
 
 packages:
 	scripts/packages.sh serial

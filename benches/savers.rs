@@ -1,8 +1,9 @@
 //! How fast are the savers? 100 rows x 500 and 100 000 rows x 100 of f64 appended; 256 MiB saved and loaded at once.
 //!
-//! One line per question: its name, the seconds (median, of one whole run), a note. `peers/savers.py` answers the same questions with raygent's own
-//! ways, told in its head. `write` is the plain file of the operating system, the limit. The files lie in `MEMH5_BENCH_DIR`, or in the
-//! directory for temporary files; nothing is synced, and what is read is in the page cache.
+//! One line per question: its name, the seconds (median, of one whole run), a note. `peers/savers.py` answers the same questions with raygent's
+//! savers, or their calls. The lines `ratio` compare with one plain file of the operating system, written and read at once, by turns with ours. The files lie
+//! in `MEMH5_BENCH_DIR`, or in the directory for temporary files; nothing is synced, and what is read is in the page cache. `MEMH5_BENCH_SAVERS`: which
+//! ones (npy hdf5 zarr).
 
 use memh5::saver::*;
 use memh5::{AnyArray, Error, Result};
@@ -82,8 +83,12 @@ fn whole(name: &str, path: &Path, data: &AnyArray, saver: &dyn Saver) -> Result<
         remove(&plain);
     }
     let (save, load, write, read) = (median(save), median(load), median(write), median(read));
-    println!("{name} save 256 MiB\t{save:.6}\t{:.2} of plain write ({write:.3} s)", write / save);
-    println!("{name} load 256 MiB\t{load:.6}\t{:.2} of plain read ({read:.3} s)", read / load);
+    println!("{name} save 256 MiB\t{save:.6}\t");
+    println!("{name} load 256 MiB\t{load:.6}\t");
+    println!("plain write of 256 MiB, beside {name}\t{write:.6}\t");
+    println!("plain read of 256 MiB, beside {name}\t{read:.6}\t");
+    println!("ratio\t{:.3}\tplain write / {name} save of 256 MiB; 0.9 is wanted of npy and hdf5", write / save);
+    println!("ratio\t{:.3}\tplain read / {name} load of 256 MiB; 0.9 is wanted of npy and hdf5", read / load);
     Ok(())
 }
 
@@ -98,7 +103,8 @@ fn main() -> Result<()> {
         ("zarr", Box::new(|| Box::new(ZarrSaver::new(&path, "dataset")))),
     ];
     let data = AnyArray::from((0..WHOLE).map(|i| i as f64).collect::<Vec<_>>());
-    for (name, make) in &savers {
+    let wanted = std::env::var("MEMH5_BENCH_SAVERS").unwrap_or_default();
+    for (name, make) in savers.iter().filter(|(name, _)| wanted.is_empty() || wanted.split(' ').any(|w| w == *name)) {
         appends(name, &path, 100, 500, make)?;
         appends(name, &path, 100_000, 100, make)?;
         whole(name, &path, &data, &*make())?;

@@ -1,7 +1,10 @@
-//! A parallel computation saves its results as they come, into every kind of saver: memory, a `.npy` file, an HDF5 file.
+//! A parallel computation saves its results as they come, into every kind of saver: memory, a `.npy` file, an HDF5 file,
+//! and where the feature `zarr` is on a Zarr store.
 //!
 //! Threads finish in any order; the interval buffer puts the results in order and saves them by the hundred, while the computation goes on.
 
+#[cfg(feature = "zarr")]
+use memh5::saver::ZarrSaver;
 use memh5::saver::{Hdf5Saver, IntervalBuffer, MemSaver, NumpySaver, SaveOptions, Saver};
 use memh5::{MemGroup, Result, prelude::*};
 use ndarray::Array1;
@@ -34,6 +37,8 @@ fn main() -> Result<()> {
         Box::new(NumpySaver::new(dir.join("powers.npy"))),
         Box::new(Hdf5Saver::new(dir.join("powers.h5"), "night/powers")),
         Box::new(Hdf5Saver::new(dir.join("packed.h5"), "night/powers").with_options(packed)),
+        #[cfg(feature = "zarr")]
+        Box::new(ZarrSaver::new(dir.join("powers.zarr"), "night/powers")),
     ];
     for saver in savers {
         let target = saver.target();

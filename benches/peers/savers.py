@@ -1,7 +1,9 @@
-"""The questions of savers.rs, answered by what raygent's savers do at each call, and by zarr-python. One line per question.
+"""The questions of savers.rs, answered by raygent's savers and by zarr-python. One line per question.
 
-raygent is under a licence that does not let us ship or install it here; what its savers call is told in its documentation and restated below: HDF5 opens
-the file "a", resizes and assigns; npy loads all, concatenates and saves all; Zarr opens the array of a local store and appends.
+raygent is on no package index, and its licence since July 2025 is for non-commercial use; so it is not installed here. Where this Python has it (any version: its
+savers never changed), it is used; else its calls are made, as its documentation and a reading of its sources tell them: HDF5 opens the file "a", makes a
+dataset with a maxshape, or resizes and assigns; npy loads all, concatenates and saves all; Zarr opens the array of a local store and appends. All of them first
+copy the data by numpy.array.
 """
 
 import os
@@ -17,33 +19,42 @@ import zarr
 PATH = os.path.join(os.environ.get("MEMH5_BENCH_DIR", tempfile.gettempdir()), f"savers-bench-{os.getpid()}")
 
 
-def hdf5_append(data):
-    data = np.array(data)
-    with h5py.File(PATH, "a") as f:
-        if "dataset" not in f:
-            f.create_dataset("dataset", data=data, maxshape=(None,))
-        else:
-            d = f["dataset"]
-            old = d.shape[0]
-            d.resize(old + data.shape[0], axis=0)
-            d[old:] = data
+try:
+    from raygent.savers import HDF5Saver, NumpySaver, ZarrSaver
 
+    whose = "raygent"
+    hdf5_append = HDF5Saver(PATH).save
+    npy_append = NumpySaver(PATH + ".npy").save
+    zarr_append = ZarrSaver(PATH).save
+except ImportError:
+    whose = "raygent's calls"
 
-def npy_append(data):
-    data = np.array(data)
-    path = PATH + ".npy"
-    if os.path.exists(path):
-        data = np.concatenate([np.load(path), data], axis=0)
-    np.save(path, data)
+    def hdf5_append(data):
+        data = np.array(data)
+        with h5py.File(PATH, "a") as f:
+            if "dataset" not in f:
+                f.create_dataset("dataset", data=data, maxshape=(None,))
+            else:
+                d = f["dataset"]
+                old = d.shape[0]
+                new = old + data.shape[0]
+                d.resize(new, axis=0)
+                d[old:new] = data
 
+    def npy_append(data):
+        data = np.array(data)
+        path = PATH + ".npy"
+        if os.path.exists(path):
+            data = np.concatenate([np.load(path), data])
+        np.save(path, data)
 
-def zarr_append(data):
-    data = np.array(data)
-    store = zarr.storage.LocalStore(PATH)
-    try:
-        zarr.open_array(store, path="dataset", mode="r+").append(data, axis=0)
-    except FileNotFoundError:
-        zarr.create_array(store, name="dataset", data=data, overwrite=True)
+    def zarr_append(data):
+        data = np.array(data)
+        store = zarr.storage.LocalStore(PATH)
+        try:
+            zarr.open_array(store, path="dataset").append(data)
+        except FileNotFoundError:
+            zarr.create_array(store, name="dataset", data=data, overwrite=True)
 
 
 def hdf5_save(data):
@@ -86,7 +97,7 @@ def appends(name, append, rows, count):
         first += times[1 : count // 10 + 1]
         last += times[-(count // 10) :]
     remove()
-    note = f"per call {statistics.median(first) * 1e3:.3f} ms at first, {statistics.median(last) * 1e3:.3f} ms at last"
+    note = f"{whose}; per call {statistics.median(first) * 1e3:.3f} ms at first, {statistics.median(last) * 1e3:.3f} ms at last"
     print(f"{name} append {rows} rows x {count}\t{statistics.median(whole):.6f}\t{note}", flush=True)
 
 
@@ -107,6 +118,8 @@ for name, append, save, load in [
     ("hdf5", hdf5_append, hdf5_save, hdf5_load),
     ("zarr", zarr_append, zarr_save, lambda: zarr.open_array(zarr.storage.LocalStore(PATH), path="dataset", mode="r")[:]),
 ]:
+    if name not in os.environ.get("MEMH5_BENCH_SAVERS", name).split():
+        continue
     appends(name, append, 100, 500)
     appends(name, append, 100_000, 100)
     wholes(name, save, load)

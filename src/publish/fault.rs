@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The calls of a file system, by class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -263,6 +264,13 @@ impl File for FaultFile {
     }
     fn try_lock(&self) -> io::Result<bool> {
         self.call(Operation::Lock, || self.inner.try_lock())
+    }
+    // A process that died has no lock either.
+    fn unlock(&self) -> io::Result<()> {
+        self.inner.unlock()
+    }
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.call(Operation::SetPermissions, || self.inner.set_modified(time))
     }
 }
 

@@ -121,6 +121,22 @@ pub trait File: Send + Sync + Debug {
     /// # Errors
     /// What the system says; of kind `Unsupported` if the file system has no locks.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// Gives up the lock, and keeps the file open.
+    ///
+    /// # Errors
+    /// What the system says; of kind `Unsupported` where this is not implemented: a lock ends with its handle anyway.
+    fn unlock(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Sets the time of the last change of the content.
+    ///
+    /// # Errors
+    /// What the system says; of kind `Unsupported` where this is not implemented.
+    fn set_modified(&self, _time: SystemTime) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl dyn File + '_ {

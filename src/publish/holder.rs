@@ -1,6 +1,7 @@
 //! Who holds a lock: written into the lock file for the message of those who find it held. It decides nothing.
 
 use super::filesystem::File;
+use parking_lot::Mutex;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,10 +24,20 @@ pub(super) struct Holder {
 impl Holder {
     /// This process, now.
     pub fn this() -> Self {
+        // What stays the same is looked up once: it takes longer than the lock.
+        static THIS: Mutex<Option<Holder>> = Mutex::new(None);
         let pid = std::process::id();
-        let program = std::env::args_os().next().unwrap_or_default();
-        let program = std::path::Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { host: host(), pid, started: start_of(pid), program, since: utc(SystemTime::now()) }
+        let mut this = THIS.lock();
+        // (A child that was forked is another process.)
+        let this = match &mut *this {
+            Some(this) if this.pid == pid => this,
+            other => {
+                let program = std::env::args_os().next().unwrap_or_default();
+                let program = std::path::Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+                other.insert(Self { host: host(), pid, started: start_of(pid), program, since: String::new() })
+            }
+        };
+        Self { since: utc(SystemTime::now()), ..this.clone() }
     }
 
     /// The content of the lock file.

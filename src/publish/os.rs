@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The file system of the operating system, through the standard library.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,6 +46,12 @@ impl File for OsFile {
             Err(fs::TryLockError::WouldBlock) => Ok(false),
             Err(fs::TryLockError::Error(e)) => Err(e),
         }
+    }
+    fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
+    }
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.0.set_modified(time)
     }
 }
 

@@ -88,3 +88,28 @@ impl FileLock {
         self.guard.commit()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn the_second_waits_or_is_told() {
+        let key = || Key::File(PathBuf::from("/no/such/file"));
+        let held = hold(key(), Duration::ZERO).unwrap();
+        let begin = Instant::now();
+        let e = hold(key(), Duration::from_millis(30)).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Locked);
+        assert!(begin.elapsed() >= Duration::from_millis(30));
+        let other = hold(Key::File(PathBuf::from("/another")), Duration::ZERO).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| hold(key(), Duration::MAX).map(drop));
+            std::thread::sleep(Duration::from_millis(20));
+            drop(held);
+            waiting.join().unwrap().unwrap();
+        });
+        drop(other);
+        hold(key(), Duration::ZERO).unwrap();
+    }
+}

@@ -6,8 +6,8 @@ use crate::array::AnyArray;
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::format::hdf5::Hdf5File;
 use crate::format::hdf5::transaction::TransactionFile;
-use crate::publish::{File, FileSystem, OpenMode, OsFileSystem, retry};
-use crate::tree::{DatasetExt, DatasetRef, Group, GroupExt, Mode};
+use crate::publish::{FileSystem, OsFileSystem};
+use crate::tree::{Dataset, DatasetExt, DatasetRef, Group, GroupExt, GroupRef, Mode};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,32 +92,34 @@ impl Hdf5Saver {
                 .remedy("remove it, or overwrite; something may have lost its content")),
             Ok(_) => {
                 let left = options.the_timeout().saturating_sub(begin.elapsed());
-                let _alone = patiently(left, || keep_others_out(lock.target()))?;
-                self.change(lock.target(), data, indices, options)
+                self.change(lock.target(), left, data, indices, options)
             }
         }
     }
 
     /// The first save makes the file, which is complete or not there.
     fn make(&self, lock: FileLock, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
-        let mut session = Session { file: TransactionFile::create(&self.file_system, lock.tmpfile())?, dataset: None };
+        let mut session = Session::of(TransactionFile::create(&self.file_system, lock.tmpfile())?);
         session.commit(&self.dataset, data, indices, options)?;
         drop(session);
         lock.publish()
     }
 
     /// A later save is a transaction.
-    fn change(&self, target: &Path, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
+    fn change(&self, target: &Path, patience: Duration, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
         let mut slot = self.session.lock();
         // Taken out: after an error the transaction is over, and the file is what it was.
-        let kept = match slot.take() {
-            Some(session) if !session.file.is_stale()? => Some(session),
-            _ => None,
-        };
-        let mut session = match kept {
-            Some(session) => session,
-            None => Session { file: TransactionFile::open(&self.file_system, target)?, dataset: None },
-        };
+        if let Some(mut session) = slot.take() {
+            let _alone = patiently(patience, || session.file.keep_others_out())?;
+            if !session.file.is_stale()? {
+                session.commit(&self.dataset, data, indices, options)?;
+                *slot = Some(session);
+                return Ok(());
+            }
+        }
+        let mut session = Session::of(TransactionFile::at(&self.file_system, target)?);
+        let _alone = patiently(patience, || session.file.keep_others_out())?;
+        session.file.open()?;
         session.commit(&self.dataset, data, indices, options)?;
         if session.file.is_open() {
             *slot = Some(session);
@@ -129,12 +131,17 @@ impl Hdf5Saver {
 /// A file that is kept open from save to save.
 #[derive(Debug)]
 struct Session {
-    /// Closed before the file is.
-    dataset: Option<DatasetRef>,
+    /// The dataset, and whether rows behind its end can go to their places at once. Closed before the file is, as the root.
+    dataset: Option<(DatasetRef, bool)>,
+    root: Option<GroupRef>,
     file: TransactionFile,
 }
 
 impl Session {
+    fn of(file: TransactionFile) -> Self {
+        Self { dataset: None, root: None, file }
+    }
+
     /// Saves and commits; after an error the session is over.
     fn commit(&mut self, name: &str, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
         let saved = self.save(name, data, indices, options).map_err(|e| self.file.failure().unwrap_or(e));
@@ -142,40 +149,32 @@ impl Session {
     }
 
     fn save(&mut self, name: &str, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
-        let Some(file) = self.file.file() else { return Err(error!(Closed, "the file was closed")) };
-        let root = file.root()?;
-        let known = match self.dataset.take() {
-            Some(dataset) => Some(dataset),
-            None => tree::find(&root, name)?,
+        let root = match (self.root.take(), self.file.file()) {
+            (Some(root), _) => root,
+            (None, Some(file)) => file.root()?.to_ref(),
+            (None, None) => return Err(error!(Closed, "the file was closed")),
         };
-        if options.the_approach() == Approach::Append
-            && let Some(dataset) = &known
-        {
-            // Without filters, the rows go to places of chunks that no reader looks at before the shape says so.
-            let spec = dataset.spec()?;
-            self.file.raw_in_place(spec.maxshape.is_some() && spec.filters.is_empty() && spec.chunks().is_some());
-        }
-        self.dataset = tree::save(&root, name, known, data, indices, options)?;
-        if self.file.closes() {
-            self.dataset = None;
+        let known = match self.dataset.take() {
+            Some(known) => Some(known),
+            None => tree::find(&*root, name)?.map(|d| in_place(&*d).map(|yes| (d, yes))).transpose()?,
+        };
+        let append = options.the_approach() == Approach::Append;
+        self.file.raw_in_place(append && known.as_ref().is_some_and(|k| k.1));
+        let before = known.clone();
+        let saved = tree::save(&*root, name, known.map(|k| k.0), data, indices, options)?;
+        if !self.file.closes() {
+            // (One that has taken the place of the old is looked at when it is needed.)
+            self.dataset = before.filter(|b| saved.as_ref().is_some_and(|s| Arc::ptr_eq(s, &b.0)));
+            self.root = Some(root);
         }
         Ok(())
     }
 }
 
-/// Holds the lock that the HDF5 library holds on files that it has open, so that no program reads the file while it changes.
-fn keep_others_out(path: &Path) -> Result<Option<Box<dyn File>>> {
-    if std::env::var("HDF5_USE_FILE_LOCKING").is_ok_and(|v| v == "FALSE" || v == "0") {
-        return Ok(None);
-    }
-    let file = retry(|| OsFileSystem.open(path, OpenMode::ReadWrite)).map_err(|e| Error::io(e, path))?;
-    match retry(|| file.try_lock()) {
-        Ok(true) => Ok(Some(file)),
-        Ok(false) => Err(error!(Locked, "another program has the file open")
-            .remedy("close it there; h5py and the HDF5 tools lock a file while it is open")),
-        Err(e) if e.kind() == std::io::ErrorKind::Unsupported => Ok(None),
-        Err(e) => Err(Error::io(e, path)),
-    }
+/// True if rows behind the end go to places of chunks that no reader looks at before the shape says so: where there are no filters.
+fn in_place(dataset: &dyn Dataset) -> Result<bool> {
+    let spec = dataset.spec()?;
+    Ok(spec.maxshape.is_some() && spec.filters.is_empty() && spec.chunks().is_some())
 }
 
 /// Tries again while another program has the file open, until the time is over.
@@ -200,7 +199,7 @@ impl Saver for Hdf5Saver {
     }
 
     fn load(&self) -> Result<AnyArray> {
-        let file = patiently(self.options.the_timeout(), || Hdf5File::open(&self.path, Mode::Read))?;
+        let file = patiently(self.options.the_timeout(), || Hdf5File::options().uncached().open(&self.path, Mode::Read))?;
         let root = file.root()?.to_ref();
         let array = root.dataset(&self.dataset)?.read_array();
         array.and_then(|a| file.close().map(|()| a))

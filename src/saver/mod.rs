@@ -119,16 +119,22 @@ pub trait SaverExt: Saver {
 
 impl<S: Saver + ?Sized> SaverExt for S {}
 
-impl<S: Saver + ?Sized> Saver for std::sync::Arc<S> {
-    fn save_array(&self, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
-        (**self).save_array(data, indices, options)
-    }
+macro_rules! pointer {
+    ($($pointer:ident)::+) => {
+        impl<S: Saver + ?Sized> Saver for $($pointer)::+<S> {
+            fn save_array(&self, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
+                (**self).save_array(data, indices, options)
+            }
 
-    fn load(&self) -> Result<AnyArray> {
-        (**self).load()
-    }
+            fn load(&self) -> Result<AnyArray> {
+                (**self).load()
+            }
 
-    fn target(&self) -> String {
-        (**self).target()
-    }
+            fn target(&self) -> String {
+                (**self).target()
+            }
+        }
+    };
 }
+pointer!(std::sync::Arc);
+pointer!(std::boxed::Box);

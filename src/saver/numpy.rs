@@ -6,7 +6,7 @@ use super::{Approach, Indices, SaveOptions, Saver};
 use crate::array::AnyArray;
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::format::npy::{self, Content, NpyFile};
-use crate::publish::{Durability, FileKind, FileSystem, OpenMode, OsFileSystem, journal, retry};
+use crate::publish::{FileKind, FileSystem, OpenMode, OsFileSystem, journal, retry};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -146,18 +146,9 @@ impl Saver for NumpySaver {
     }
 
     fn load(&self) -> Result<AnyArray> {
-        let load = || {
-            let fs = &*self.file_system;
-            if let Some(journal) = journal::path_of(&self.path)
-                && fs.exists(&journal).map_err(|e| Error::io(e, &journal))?
-            {
-                // A writer is at work, or died: wait for him, and finish what he began.
-                let lock = lock(&self.file_system, &self.path, self.options.the_timeout(), Durability::Process)?;
-                journal::recover(fs, lock.target()).map_err(|e| Error::io(e, &self.path))?;
-            }
-            NpyFile::open(fs, &self.path, OpenMode::Read)?.read()
-        };
-        load().map_err(|e: Error| e.in_file(&self.path).during("load"))
+        let read = || NpyFile::open(&*self.file_system, &self.path, OpenMode::Read)?.read();
+        let timeout = self.options.the_timeout();
+        npy::whole(&self.file_system, &self.path, timeout, read).map_err(|e: Error| e.in_file(&self.path).during("load"))
     }
 
     fn target(&self) -> String {

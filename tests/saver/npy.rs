@@ -221,6 +221,7 @@ fn a_file_that_is_cut_is_recovered() {
 #[test]
 fn every_call_fails_in_turn() {
     let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.npy");
     let rows = AnyArray::from((0..3000).collect::<Vec<i64>>());
     for full in [false, true] {
@@ -238,12 +239,18 @@ fn every_call_fails_in_turn() {
                     let options = SaveOptions::new().approach(approach).durability(durability);
                     let result = saver.save_array(&data, &indices, &options);
                     let what = format!("{approach:?} {fault:?} at call {n}: {result:?}");
-                    // Another process comes.
+                    // Another process comes, first one that knows nothing of journals: it sees the old, the new, or that the file is neither.
                     let mut after = rows.clone();
                     match approach {
                         Approach::Append => after.append(&data).unwrap(),
                         Approach::Overwrite => after = data.clone(),
                         Approach::Update => after.assign(vec![0, 2999, 1500], &data).unwrap(),
+                    }
+                    let alone = elsewhere.path().join("alone.npy");
+                    std::fs::copy(&path, &alone).unwrap();
+                    match npy::read(&alone) {
+                        Ok(found) => assert!(found == rows || found == after, "{what}: torn for plain readers"),
+                        Err(e) => assert!(e.kind() == ErrorKind::Corrupt && e.to_string().contains("in part"), "{what}: {e}"),
                     }
                     let found = plain.load().unwrap_or_else(|e| panic!("{what}: {e}"));
                     assert!(found == rows || found == after, "{what}: torn");

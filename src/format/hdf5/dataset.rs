@@ -12,7 +12,7 @@ use crate::error::{Result, bail};
 use crate::selection::{Resolved, Selection};
 use crate::tree::{Dataset, DatasetSpec, RegionColumn, RowRegions};
 use hdf5_sys::h5d::{H5Dflush, H5Dget_space, H5Dget_type, H5Dset_extent, H5Dwrite};
-use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5p::{H5P_DEFAULT, H5Pget_nfilters};
 use hdf5_sys::h5s::{H5S_SELECT_SET, H5Screate_simple, H5Sselect_hyperslab};
 use std::sync::{Arc, OnceLock};
 
@@ -28,8 +28,14 @@ struct Fixed {
 pub struct Hdf5Dataset {
     handle: Handle,
     fixed: Arc<OnceLock<Fixed>>,
-    chunks: Arc<OnceLock<Option<Vec<usize>>>>,
+    chunks: Arc<OnceLock<Chunks>>,
 }
+
+/// The shape of the chunks, if there are chunks, and whether they have filters.
+type Chunks = (Option<Vec<usize>>, bool);
+
+/// All of a dataset is read and written without a question about chunks, unless it has more bytes than this.
+const SMALL: usize = 256 << 10;
 
 impl Hdf5Dataset {
     pub(super) fn new(handle: Handle) -> Self {
@@ -54,12 +60,13 @@ impl Hdf5Dataset {
         Ok(self.fixed.get_or_init(|| Fixed { type_id, codec }))
     }
 
-    fn chunks(&self, rank: usize) -> Result<Option<&[usize]>> {
+    fn chunks(&self, rank: usize) -> Result<(Option<&[usize]>, bool)> {
         if self.chunks.get().is_none() {
-            let chunks = props::chunk_shape(self.handle.creation_list()?.get(), rank)?;
-            let _ = self.chunks.set(chunks);
+            let list = self.handle.creation_list()?;
+            let found = (props::chunk_shape(list.get(), rank)?, h5!(H5Pget_nfilters(list.get()))? > 0);
+            let _ = self.chunks.set(found);
         }
-        Ok(self.chunks.get().and_then(|c| c.as_deref()))
+        Ok(self.chunks.get().map_or((None, false), |(chunks, filtered)| (chunks.as_deref(), *filtered)))
     }
 
     fn space(&self) -> Result<Id> {
@@ -76,17 +83,18 @@ impl Hdf5Dataset {
         let fixed = self.fixed()?;
         let resolved = selection.resolve(shape)?;
         let refs = References::new(self.handle.file());
-        let source = Source {
-            dataset: self.handle.id(),
-            type_id: fixed.type_id.get(),
-            codec: &fixed.codec,
-            shape,
-            // Asked for only where it matters: it takes longer than a small read.
-            chunks: if resolved.is_all(shape) { None } else { self.chunks(shape.len())? },
-            refs: &refs,
-        };
+        // Asked for only where it matters: it takes longer than a small read.
+        let small = resolved.count().saturating_mul(fixed.codec.itemsize()) <= SMALL;
+        let (chunks, filtered) = if small && resolved.is_all(shape) { (None, false) } else { self.chunks(shape.len())? };
+        let source =
+            Source { dataset: self.handle.id(), type_id: fixed.type_id.get(), codec: &fixed.codec, shape, chunks, filtered, refs: &refs };
         f(&source, &resolved)
     }
+}
+
+/// The same, if it can grow.
+fn grows(extent: (Vec<usize>, Vec<Option<usize>>)) -> Option<(Vec<usize>, Vec<Option<usize>>)> {
+    extent.0.iter().zip(&extent.1).any(|(n, m)| *m != Some(*n)).then_some(extent)
 }
 
 object!(Hdf5Dataset);
@@ -104,15 +112,16 @@ impl Dataset for Hdf5Dataset {
         self.handle.file().reading(|| Ok(space::extent(self.space()?.get())?.map(|(shape, _)| shape)))
     }
 
+    fn max_extent(&self) -> Result<Option<Vec<Option<usize>>>> {
+        self.handle.file().reading(|| Ok(space::extent(self.space()?.get())?.and_then(grows).map(|(_, max)| max)))
+    }
+
     fn spec(&self) -> Result<DatasetSpec> {
         self.handle.file().reading(|| {
             let fixed = self.fixed()?;
             let list = self.handle.creation_list()?;
             let (shape, max) = match space::extent(self.space()?.get())? {
-                Some((shape, max)) => {
-                    let grows = shape.iter().zip(&max).any(|(n, m)| *m != Some(*n));
-                    (Some(shape), grows.then_some(max))
-                }
+                Some((shape, max)) => (Some(shape.clone()), grows((shape, max)).map(|(_, max)| max)),
                 None => (None, None),
             };
             let refs = References::new(self.handle.file());

@@ -80,8 +80,15 @@ impl Hdf5Group {
             if let (Some(data), Some(shape)) = (&data, &spec.shape)
                 && !data.is_empty()
             {
-                let source =
-                    Source { dataset: handle.id(), type_id: type_id.get(), codec: &codec, shape, chunks: spec.chunks(), refs: &refs };
+                let source = Source {
+                    dataset: handle.id(),
+                    type_id: type_id.get(),
+                    codec: &codec,
+                    shape,
+                    chunks: spec.chunks(),
+                    filtered: !spec.filters.is_empty(),
+                    refs: &refs,
+                };
                 let (bytes, heap) = data.raw();
                 if let Err(e) = transfer::write_all(&source, bytes, heap.map(|h| &**h)) {
                     drop(handle);

@@ -27,6 +27,7 @@ mod compat;
 mod dataset;
 mod datatype;
 mod descriptor;
+mod direct;
 mod elements;
 mod ffi;
 mod file;
@@ -79,7 +80,7 @@ impl Format for Hdf5Format {
     }
 
     fn recognizes(&self, path: &Path) -> Result<bool> {
-        Ok(path.is_file() && signature::is_there(path)?)
+        Ok(path.is_file() && signature::find(path)? != signature::Found::Nothing)
     }
 
     fn open(&self, path: &Path, mode: Mode) -> Result<GroupRef> {

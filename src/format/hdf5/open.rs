@@ -32,6 +32,7 @@ pub enum LibraryBound {
 pub struct Hdf5Options {
     track_order: bool,
     bound: LibraryBound,
+    uncached: bool,
 }
 
 impl Hdf5Options {
@@ -46,6 +47,13 @@ impl Hdf5Options {
     #[must_use]
     pub fn bound(mut self, bound: LibraryBound) -> Self {
         self.bound = bound;
+        self
+    }
+
+    /// Elements go straight to and from the file, past the library's cache of chunks: for who reads or writes each of them once.
+    #[must_use]
+    pub(crate) fn uncached(mut self) -> Self {
+        self.uncached = true;
         self
     }
 
@@ -113,10 +121,8 @@ impl Hdf5Options {
     }
 
     fn open_existing(&self, path: &Path, flags: c_uint) -> Result<Hdf5File> {
-        if !signature::is_there(path)? {
-            return Err(error!(Corrupt, "this is not an HDF5 file: it has no HDF5 signature").remedy("check what wrote it"));
-        }
         super::transaction::finish(path);
+        signature::check(path)?;
         let (name, access) = (c_path(path)?, self.access()?);
         let id = h5!(H5Fopen(name.as_ptr(), flags, access.get())).map_err(|e| explain(e, path))?;
         Hdf5File::of(OpenFile::new(id, Some(path.to_owned()), flags == H5F_ACC_RDWR))
@@ -132,17 +138,13 @@ impl Hdf5Options {
     /// Elements are written at once, not kept in a cache of chunks: they are to be in the file after each save, and a small append would write
     /// whole chunks.
     fn access_over(&self, driver: hid_t) -> Result<Id> {
-        let access = self.access()?;
+        let access = self.clone().uncached().access()?;
         h5!(H5Pset_driver(access.get(), driver, std::ptr::null()))?;
-        h5!(H5Pset_cache(access.get(), 0, 521, 0, 0.75))?;
         Ok(access)
     }
 
-    /// Opens a file that is there by a driver of ours.
+    /// Opens a file that is there, and has the signature, by a driver of ours.
     pub(super) fn open_over(&self, path: &Path, driver: hid_t) -> Result<Hdf5File> {
-        if !signature::is_there(path)? {
-            return Err(error!(Corrupt, "this is not an HDF5 file: it has no HDF5 signature").remedy("check what wrote it"));
-        }
         let (name, access) = (c_path(path)?, self.access_over(driver)?);
         let id = h5!(H5Fopen(name.as_ptr(), H5F_ACC_RDWR, access.get())).map_err(|e| explain(e, path))?;
         Hdf5File::of(OpenFile::new(id, Some(path.to_owned()), true))
@@ -168,6 +170,9 @@ impl Hdf5Options {
             LibraryBound::V110 => H5F_LIBVER_V110,
         };
         h5!(H5Pset_libver_bounds(list.get(), low, H5F_LIBVER_V110))?;
+        if self.uncached {
+            h5!(H5Pset_cache(list.get(), 0, 521, 0, 0.75))?;
+        }
         Ok(list)
     }
 
@@ -217,6 +222,11 @@ pub(super) fn explain(error: Error, path: &Path) -> Error {
     let has = |part: &str| text.contains(part);
     if has("unable to lock file") {
         return locked(path).because(error);
+    }
+    if has("h5clear") {
+        return error!(Locked, "the file is marked as open for writing, by a program that has it open, or by one that died")
+            .remedy("close it there; if nobody has it open, `h5clear -s FILE`, a tool of HDF5, takes the mark away")
+            .because(error);
     }
     if has("already open") {
         return error!(Locked, "the file is open already in this process").remedy("close it there first").because(error);

@@ -2,6 +2,7 @@
 //!
 //! The seam for other engines: [`read`] and [`write`] see the whole request (dataset, selection, array) before any call is made.
 
+use super::direct::{self, Rows};
 use super::elements::Codec;
 use super::ffi::{Id, h5, hid_t};
 use super::gather::{gather, scatter};
@@ -32,11 +33,13 @@ pub(super) struct Source<'a> {
     pub codec: &'a Codec,
     pub shape: &'a [usize],
     pub chunks: Option<&'a [usize]>,
+    /// The chunks have filters.
+    pub filtered: bool,
     pub refs: &'a References<'a>,
 }
 
 impl Source<'_> {
-    fn row_bytes(&self, axis: usize) -> usize {
+    pub(super) fn row_bytes(&self, axis: usize) -> usize {
         self.shape[axis + 1..].iter().fold(self.codec.itemsize(), |n, d| n.saturating_mul(*d))
     }
 
@@ -240,9 +243,6 @@ fn read_points(boxes: &mut Boxes<'_>, points: &[usize], out: &mut [u8], heap: Op
         let rows = group.last().map_or(0, |p| p / row) - first + 1;
         let bytes = rows.saturating_mul(row).saturating_mul(item);
         if bytes <= MOST && bytes / group.len() <= plan_gap() {
-            let whole = |start: usize, count: usize| {
-                Rc::new(Piece { runs: vec![plan::Run { start, step: 1, count }], count, picks: plan::Picks::List(Vec::new()) })
-            };
             let mut pieces = vec![whole(first, rows)];
             pieces.extend(shape[1..].iter().map(|n| whole(0, *n)));
             space::select(boxes.file_space.get(), &pieces)?;
@@ -288,6 +288,9 @@ fn write_elements(source: &Source<'_>, selection: &Resolved, array: &AnyArray) -
         return write_all(source, data, heap);
     }
     settle(source)?;
+    if let Some(rows) = direct::rows(source, selection) {
+        return write_rows(source, rows, data, heap);
+    }
     if source.codec.is_single() {
         let mut positions = Vec::with_capacity(selection.count());
         selection.for_each_run(source.shape, |start, count| positions.extend(start..start + count));
@@ -320,8 +323,27 @@ pub(super) fn write_all(s: &Source<'_>, data: &[u8], heap: Option<&Arena>) -> Re
         settle(s)?;
         return write_singly(s, 0..data.len() / s.codec.itemsize(), data, heap);
     }
+    if let Some(rows) = direct::all_rows(s) {
+        return write_rows(s, rows, data, heap);
+    }
     let out = s.codec.outgoing(data, heap, s.refs)?;
     h5!(H5Dwrite(s.dataset, s.type_id, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.as_ptr())).map(drop)
+}
+
+/// Writes rows some of which fill chunks.
+fn write_rows(s: &Source<'_>, rows: Rows, data: &[u8], heap: Option<&Arena>) -> Result<()> {
+    direct::write(s, rows, data, &mut |first, count, bytes| {
+        let mut boxes = Boxes::new(s)?;
+        let mut pieces = vec![whole(first, count)];
+        pieces.extend(s.shape[1..].iter().map(|n| whole(0, *n)));
+        space::select(boxes.file_space.get(), &pieces)?;
+        boxes.write_selected(&counts(&pieces), bytes, heap)
+    })
+}
+
+/// Adjacent indices of an axis.
+fn whole(start: usize, count: usize) -> Rc<Piece> {
+    Rc::new(Piece { runs: vec![plan::Run { start, step: 1, count }], count, picks: plan::Picks::List(Vec::new()) })
 }
 
 /// Writes element by element, where the library loses data otherwise.

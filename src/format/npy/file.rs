@@ -184,7 +184,7 @@ impl NpyFile {
                 changes.push((place(start), run));
             }
         });
-        journal::apply(fs, target, &*self.file, &changes, durability).map_err(|failed| Error::io(failed.error, &self.path))
+        journal::apply(fs, target, &*self.file, 0, &changes, durability).map_err(|failed| Error::io(failed.error, &self.path))
     }
 
     /// Makes the header and the length agree; see [`recover`](super::recover).

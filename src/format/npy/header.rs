@@ -4,6 +4,7 @@ use super::descr;
 use super::literal::{self, Py};
 use crate::dtype::{DType, Order};
 use crate::error::{Result, bail, error};
+use crate::publish::journal;
 
 /// The first bytes of every file.
 pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -98,6 +99,11 @@ impl NpyHeader {
         if first.is_empty() {
             return Err(error!(Corrupt, "the file is empty, so it is no .npy file")
                 .remedy("remove it, or overwrite; something may have lost its content"));
+        }
+        if first.starts_with(journal::MARK) {
+            return Err(error!(Corrupt, "a writer has changed the file in part, and is at work or died").remedy(
+                "with the journal that lies beside it, npy::recover finishes the work, and so does every save and load of a NumpySaver",
+            ));
         }
         if !first.starts_with(MAGIC) {
             let what = if first.starts_with(b"PK") { "a zip archive (perhaps an .npz)" } else { "something else" };

@@ -28,9 +28,11 @@ pub(crate) use file::{Content, NpyFile};
 pub use header::NpyHeader;
 
 use crate::array::{AnyArray, IntoArray};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::publish::{FileSystem, OpenMode, OsFileSystem, journal, lock_file, publish_file, retry};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Reads the header of a file.
 ///
@@ -39,7 +41,7 @@ use std::path::Path;
 pub fn header(path: impl AsRef<Path>) -> Result<NpyHeader> {
     let path = path.as_ref();
     let open = || Ok(NpyFile::open(&OsFileSystem, path, OpenMode::Read)?.header().clone());
-    open().map_err(|e: Error| e.in_file(path).during("read the header"))
+    whole(&shared(), path, TIMEOUT, open).map_err(|e: Error| e.in_file(path).during("read the header"))
 }
 
 /// Reads the array of a file.
@@ -48,7 +50,41 @@ pub fn header(path: impl AsRef<Path>) -> Result<NpyHeader> {
 /// As [`header`]; `Corrupt` if the file ends before its elements do.
 pub fn read(path: impl AsRef<Path>) -> Result<AnyArray> {
     let path = path.as_ref();
-    NpyFile::open(&OsFileSystem, path, OpenMode::Read).and_then(|f| f.read()).map_err(|e| e.in_file(path).during("read the array"))
+    let read = || NpyFile::open(&OsFileSystem, path, OpenMode::Read)?.read();
+    whole(&shared(), path, TIMEOUT, read).map_err(|e| e.in_file(path).during("read the array"))
+}
+
+/// How long a reader waits for a writer who is changing the file in place.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+fn shared() -> Arc<dyn FileSystem> {
+    Arc::new(OsFileSystem)
+}
+
+/// Reads a file that nobody is changing in place: where somebody is, or has died in the middle of it, waits for him, and finishes what he began.
+pub(crate) fn whole<T>(fs: &Arc<dyn FileSystem>, path: &Path, timeout: Duration, read: impl Fn() -> Result<T>) -> Result<T> {
+    let settled = || match journal::path_of(path) {
+        Some(journal) => fs.exists(&journal).map(|there| !there).map_err(|e| Error::io(e, &journal)),
+        None => Ok(true),
+    };
+    if settled()? {
+        let found = read();
+        // A journal comes before the first change, and goes after the last one.
+        match &found {
+            Err(e) if e.kind() == ErrorKind::Corrupt => {}
+            _ if settled()? => return found,
+            _ => {}
+        }
+    }
+    // (In a directory where no lock can be made, there is only to be told what was found.)
+    match lock_file(path).timeout(timeout).shared_file_system(Arc::clone(fs)).acquire() {
+        Ok(guard) => {
+            journal::recover(&**fs, guard.target()).map_err(|e| Error::io(e, path))?;
+            read()
+        }
+        Err(e) if e.kind() == ErrorKind::Locked => Err(e),
+        Err(_) => read(),
+    }
 }
 
 /// Writes an array to a file, which is complete or not there. The path is the exact one: no suffix is added.

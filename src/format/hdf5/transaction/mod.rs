@@ -10,7 +10,8 @@ mod driver;
 mod state;
 
 use super::open::{Hdf5File, Hdf5Options};
-use crate::error::{Error, Result};
+use super::signature;
+use crate::error::{Error, Result, error};
 use crate::publish::{Durability, FileInfo, FileSystem, OpenMode, OsFileSystem, journal, lock_file, retry};
 use parking_lot::Mutex;
 use state::State;
@@ -32,17 +33,45 @@ pub(crate) struct TransactionFile {
 }
 
 impl TransactionFile {
-    /// Opens a file that is there, after it has finished what a writer left who died. The lock of the file is held.
-    pub(crate) fn open(fs: &Arc<dyn FileSystem>, path: &Path) -> Result<Self> {
+    /// A file that is there, not looked at yet. The lock beside the file is held.
+    pub(crate) fn at(fs: &Arc<dyn FileSystem>, path: &Path) -> Result<Self> {
+        let state = Arc::new(Mutex::new(State::open(Arc::clone(fs), path, OpenMode::ReadWrite)?));
+        Ok(Self { file: None, state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked: false })
+    }
+
+    /// Opens it, after it has finished what a writer left who died.
+    pub(crate) fn open(&mut self) -> Result<()> {
+        let (fs, path) = (&self.fs, &self.path);
         journal::recover(&**fs, path).map_err(|e| Error::io(e, path))?;
-        let mut state = State::open(Arc::clone(fs), path, OpenMode::ReadWrite)?;
-        let mut head = [0; 9];
-        state.read(0, &mut head).map_err(|e| Error::io(e, path))?;
-        // The version of the superblock, if it is at the beginning; one further on is not looked for.
-        let marked = !head.starts_with(b"\x89HDF\r\n\x1a\n") || head[8] >= 3;
-        let state = Arc::new(Mutex::new(state));
-        let file = driver::open_over(&state, |driver| Hdf5Options::default().open_over(path, driver))?;
-        Ok(Self { file: Some(file), state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked })
+        let head = signature::check(path)?;
+        let mut version = [0];
+        {
+            let mut state = self.state.lock();
+            state.head = head;
+            state.read(head + 8, &mut version).map_err(|e| Error::io(e, path))?;
+        }
+        self.marked = version[0] >= 3;
+        self.file = Some(driver::open_over(&self.state, |driver| Hdf5Options::default().open_over(path, driver))?);
+        Ok(())
+    }
+
+    /// Takes the lock that the HDF5 library holds on files that it has open, so that no program reads the file while it changes. It may be that it is
+    /// not the file any more, when the lock is had.
+    ///
+    /// # Errors
+    /// `Locked` if another program has the file open.
+    pub(crate) fn keep_others_out(&self) -> Result<Alone> {
+        if std::env::var("HDF5_USE_FILE_LOCKING").is_ok_and(|v| v == "FALSE" || v == "0") {
+            return Ok(Alone(None));
+        }
+        let locked = self.state.lock().try_lock();
+        match locked {
+            Ok(true) => Ok(Alone(Some(Arc::clone(&self.state)))),
+            Ok(false) => Err(error!(Locked, "another program has the file open")
+                .remedy("close it there; h5py and the HDF5 tools lock a file while it is open")),
+            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => Ok(Alone(None)),
+            Err(e) => Err(Error::io(e, &self.path)),
+        }
     }
 
     /// Makes a file. It is complete after the first commit, and nobody should see it before.
@@ -111,7 +140,10 @@ impl TransactionFile {
         self.state.lock().commit(durability)?;
         if !self.marked {
             // A time that no coarse clock gives: so a change by somebody else, within the same tick even, shows.
-            let _ = stamp_time(&self.path);
+            let now = std::time::SystemTime::now();
+            if self.state.lock().set_modified(now).is_err() {
+                let _ = std::fs::File::options().write(true).open(&self.path).and_then(|f| f.set_modified(now));
+            }
             self.stamp = Some(self.state.lock().info()?);
         }
         Ok(())
@@ -127,8 +159,16 @@ pub(super) fn finish(path: &Path) {
     }
 }
 
-fn stamp_time(path: &Path) -> std::io::Result<()> {
-    std::fs::File::options().write(true).open(path)?.set_modified(std::time::SystemTime::now())
+/// The right to change a file while no other program has it open.
+#[derive(Debug)]
+pub(crate) struct Alone(Option<Arc<Mutex<State>>>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if let Some(state) = self.0.take() {
+            state.lock().unlock();
+        }
+    }
 }
 
 impl Drop for TransactionFile {

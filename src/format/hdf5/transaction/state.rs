@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// What is changed below the end of the committed file is kept by pages of the system's cache.
 const PAGE: u64 = 4096;
@@ -19,6 +20,8 @@ pub(super) struct State {
     file: Box<dyn File>,
     /// Bytes before this belong to the committed file and change at the commit only; what is behind them means nothing before that.
     committed: u64,
+    /// Where the signature of the format is.
+    pub head: u64,
     /// The length that the file has now.
     len: u64,
     /// Where the library's space ends.
@@ -44,6 +47,7 @@ impl State {
             path: path.to_owned(),
             file,
             committed: len,
+            head: 0,
             len,
             eoa: 0,
             pages: BTreeMap::new(),
@@ -59,6 +63,19 @@ impl State {
 
     pub(super) fn info(&self) -> Result<FileInfo> {
         retry(|| self.file.info()).map_err(|e| Error::io(e, &self.path))
+    }
+
+    /// Takes the lock that the library takes on files that it has open; false if somebody else has it.
+    pub(super) fn try_lock(&self) -> io::Result<bool> {
+        retry(|| self.file.try_lock())
+    }
+
+    pub(super) fn unlock(&self) {
+        let _ = self.file.unlock();
+    }
+
+    pub(super) fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.file.set_modified(time)
     }
 
     pub(super) fn take_failure(&mut self) -> Option<io::Error> {
@@ -153,7 +170,7 @@ impl State {
         let part = |number: u64, page: &[u8]| (committed - number * PAGE).min(page.len() as u64) as usize;
         let changes: Vec<Change<'_>> =
             self.pages.iter().rev().map(|(number, page)| (number * PAGE, &page[..part(*number, page)])).collect();
-        let applied = journal::apply(&*self.fs, &self.path, &*self.file, &changes, durability);
+        let applied = journal::apply(&*self.fs, &self.path, &*self.file, self.head, &changes, durability);
         if let Err(failed) = applied {
             if failed.begun {
                 // The new content will be finished, so what belongs to it behind the old end has to stay.
