@@ -6,7 +6,7 @@
 //! ones (npy hdf5 zarr).
 
 use memh5::saver::*;
-use memh5::{AnyArray, Error, Result};
+use memh5::{AnyArray, DType, Error, Result};
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -75,8 +75,11 @@ fn whole(name: &str, path: &Path, data: &AnyArray, saver: &dyn Saver) -> Result<
         let bytes = data.as_bytes().unwrap_or_default();
         write.push(time(|| std::fs::File::create(&plain).and_then(|mut f| f.write_all(bytes)).map_err(fail))?);
         read.push(time(|| {
-            let mut out = vec![0u8; bytes.len()];
-            std::fs::File::open(&plain).and_then(|mut f| f.read_exact(&mut out)).map_err(fail)?;
+            // Into memory of the same kind.
+            let mut out = AnyArray::zeros(DType::U8, [bytes.len()])?;
+            let mut view = out.view_mut::<u8>()?;
+            let to = view.as_slice_mut().unwrap_or_default();
+            std::fs::File::open(&plain).and_then(|mut f| f.read_exact(to)).map_err(fail)?;
             drop(black_box(out));
             Ok(())
         })?);

@@ -18,7 +18,7 @@ const MAGIC: &[u8; 16] = b"memh5 journal 2\n";
 /// The magic, the device and inode of the file, the place of its own magic, the number of changes.
 const HEAD: usize = 16 + 8 + 8 + 8 + 8;
 /// A page of the system's cache: a write within one is never half done.
-const PAGE: u64 = 4096;
+pub(crate) const PAGE: u64 = 4096;
 
 /// What stands in the place of the magic while a file is changed in part.
 pub(crate) const MARK: &[u8; 8] = b"memh5 jn";

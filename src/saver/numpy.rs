@@ -93,7 +93,7 @@ impl NumpySaver {
                 if let Some(file) = &mut file {
                     file.check_complete()?;
                     if file.can_append(rows.shape().first().copied().unwrap_or(0)) {
-                        return file.append(&rows, durability);
+                        return file.append(fs, &target, &rows, durability);
                     }
                     let mut whole = file.read()?;
                     whole.append(&rows)?;

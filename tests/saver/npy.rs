@@ -268,3 +268,35 @@ fn every_call_fails_in_turn() {
         }
     }
 }
+
+/// A header of several pages is changed all at once too.
+#[test]
+fn a_header_of_many_fields_is_never_torn() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wide.npy");
+    let fields: Vec<(String, DType)> = (0..400).map(|k| (format!("a field of number {k}"), DType::U8)).collect();
+    let row = DType::compound(fields.iter().map(|(n, t)| (n.as_str(), t.clone()))).unwrap();
+    let rows = |n: usize| AnyArray::zeros(row.clone(), [n]).unwrap();
+    for fault in [Fault::Crash, Fault::FillsUp] {
+        for n in 1.. {
+            let plain = NumpySaver::new(&path);
+            plain.overwrite(rows(9)).unwrap();
+            assert!(npy::header(&path).unwrap().data_offset > 2 * 4096);
+            let faulty = FaultFileSystem::new();
+            faulty.fail_call(n, fault);
+            let result = NumpySaver::new(&path).file_system(faulty.clone()).append(rows(1));
+            let alone = elsewhere.path().join("alone.npy");
+            std::fs::copy(&path, &alone).unwrap();
+            match npy::read(&alone) {
+                Ok(found) => assert!([9, 10].contains(&found.shape()[0]), "{fault:?} {n}"),
+                Err(e) => assert!(e.to_string().contains("in part"), "{fault:?} {n}: {e}"),
+            }
+            let found = plain.load().unwrap().shape()[0];
+            assert!(found == 10 || (found == 9 && result.is_err()), "{fault:?} {n}: {found} rows, {result:?}");
+            if !faulty.has_failed() {
+                break;
+            }
+        }
+    }
+}

@@ -142,7 +142,7 @@ impl NpyFile {
 
     /// Puts rows behind those that are there: first the elements, then the header that counts them. If the elements cannot be written, nothing has
     /// changed.
-    pub(crate) fn append(&mut self, rows: &AnyArray, durability: Durability) -> Result<()> {
+    pub(crate) fn append(&mut self, fs: &dyn FileSystem, target: &Path, rows: &AnyArray, durability: Durability) -> Result<()> {
         let bytes = encode(rows, &self.header.dtype, self.header.text_order)?;
         let end = self.end()?;
         let mut next = self.header.clone();
@@ -156,7 +156,13 @@ impl NpyFile {
             let _ = self.file.set_len(end);
             Error::io(e, &self.path)
         })?;
-        self.file.write_all_at(&header, 0).and_then(|()| sync()).map_err(self.io())?;
+        // A header within a page is written whole or not at all; a longer one, of very many fields, is not.
+        let counted = if header.len() <= journal::PAGE as usize {
+            self.file.write_all_at(&header, 0).and_then(|()| sync())
+        } else {
+            journal::apply(fs, target, &*self.file, 0, &[(0, &header)], durability).map_err(|failed| failed.error)
+        };
+        counted.map_err(self.io())?;
         self.header = next;
         Ok(())
     }
