@@ -2,6 +2,7 @@
 
 use super::keys::Projection;
 use super::naming::get_file_names;
+use super::origin::Origins;
 use super::target::{Files, Target, memory};
 use super::version::FormatVersion;
 use super::writer::StageHdf5Writer;
@@ -31,6 +32,7 @@ pub struct StageHdf5WriterBuilder {
     routed: bool,
     version: FormatVersion,
     target: Target,
+    origins: Origins,
 }
 
 impl Default for StageHdf5WriterBuilder {
@@ -51,6 +53,7 @@ impl Default for StageHdf5WriterBuilder {
             routed: false,
             version: FormatVersion::V1,
             target: Target::Files(Files::default()),
+            origins: Origins::default(),
         }
     }
 }
@@ -75,6 +78,20 @@ impl StageHdf5WriterBuilder {
     /// The names of the input files. With more than one, every cache is named after its source.
     pub fn prefix<P: AsRef<Path>>(mut self, inputs: impl IntoIterator<Item = P>) -> Self {
         self.prefix = inputs.into_iter().map(|p| p.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// The source files themselves, found by their base names: caches record their full paths in `/source`, beside what spine has there. A
+    /// file whose size or time is not what a batch says is refused before anything is written.
+    pub fn source_files<P: AsRef<Path>>(mut self, files: impl IntoIterator<Item = P>) -> Self {
+        self.origins.files = files.into_iter().map(|p| p.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// Records a SHA-256 of the content of the [`source_files`](Self::source_files) too, and refuses a cache in which another one is recorded.
+    /// Each file is read once for it.
+    pub fn source_digests(mut self, digests: bool) -> Self {
+        self.origins.digests = digests;
         self
     }
 
@@ -228,6 +245,7 @@ impl StageHdf5WriterBuilder {
             overwrite_stage: self.overwrite_stage,
             version: self.version,
             target: self.target,
+            origins: self.origins,
         }))
     }
 }

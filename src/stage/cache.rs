@@ -3,11 +3,13 @@
 use super::DataFormat;
 use super::batch::Batch;
 use super::options::StageOptions;
+use super::origin::SourceOrigin;
 use super::provenance::{SourceInfo, ensure_source_group};
 use super::status::{CHECKSUMS, COMPLETE, EVENTS, SCHEMA, SESSION, StageInfo, StageStatus, WRITER, open_stage, stage_names, status_of};
 use super::store::StageStore;
 use super::target::{FilePlace, Place, Target};
 use super::version::{FormatVersion, check_container, write_info};
+use super::writer::Settings;
 use crate::error::{Context, Result, bail, error};
 use crate::tree::{AttributesExt, DatasetExt, Group, GroupExt, GroupRef};
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ struct Build {
 pub(super) struct Cache {
     pub path: PathBuf,
     source: SourceInfo,
+    origin: Option<SourceOrigin>,
     version: FormatVersion,
     /// Tells this session's incomplete stages from those of others.
     session: String,
@@ -46,12 +49,15 @@ pub(super) struct Plan<'a> {
 }
 
 impl Cache {
-    pub fn new(path: PathBuf, source: SourceInfo, version: FormatVersion, session: &str, target: &Target, fresh: bool) -> Result<Self> {
-        let place = match target {
+    pub fn new(path: PathBuf, source: SourceInfo, session: &str, settings: &Settings) -> Result<Self> {
+        let (version, fresh) = (settings.version, settings.overwrite);
+        let origin = settings.origins.of(&source)?;
+        let place = match &settings.target {
             Target::Files(files) => Place::File(FilePlace::new(path.clone(), files.clone(), fresh)),
             Target::Groups(group_of) => Place::Group { root: group_of(&path)?, fresh },
         };
-        Ok(Self { path, source, version, session: session.to_owned(), place, builds: BTreeMap::new(), touched: false, used: false })
+        let (session, builds) = (session.to_owned(), BTreeMap::new());
+        Ok(Self { path, source, origin, version, session, place, builds, touched: false, used: false })
     }
 
     /// True if this cache is of that source.
@@ -97,10 +103,14 @@ impl Cache {
             StageStore::new(self.version, plan.formats, false)?.check(batch)?;
         }
         let (source, version, session) = (self.source.clone(), self.version, self.session.clone());
+        let origin = self.origin.clone();
         self.look(|root| {
             check_container(root, version)?;
             if let Some(found) = SourceInfo::read(root)? {
                 source.expect(&found)?;
+            }
+            if let Some(origin) = origin {
+                origin.expect(root)?;
             }
             let there = open_stage(root, plan.stage)?;
             let status = there.as_deref().map_or(Ok(StageStatus::Absent), status_of)?;
@@ -145,7 +155,10 @@ impl Cache {
         };
         if !self.touched {
             write_info(&*root, self.version)?;
-            ensure_source_group(&*root, &self.source)?;
+            let source = ensure_source_group(&*root, &self.source)?;
+            if let Some(origin) = &self.origin {
+                origin.write(&*source)?;
+            }
             self.touched = true;
         }
         Ok(root)

@@ -38,12 +38,15 @@ impl SourceInfo {
         Ok(Self { file_name: file_name.to_owned(), file_size, file_mtime_ns })
     }
 
-    /// The source of a file that is there.
+    /// The source of a file that is there. The address of a remote one (`root://server/path`) is [`remote`](SourceInfo::remote).
     ///
     /// # Errors
     /// `NotFound`, `Io`.
     pub fn of_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        if let Some((_, name)) = path.to_string_lossy().split_once("://") {
+            return Self::remote(name.rsplit('/').next().unwrap_or_default()).map_err(|e| e.in_file(path));
+        }
         let fail = |e| Error::io(e, path).during("look at the source file");
         let info = std::fs::metadata(path).map_err(fail)?;
         let time = info.modified().map_err(fail)?;

@@ -97,9 +97,29 @@ impl Selected {
         self.ranges.get(span).unwrap_or(&[])
     }
 
-    /// How many rows each selects.
-    pub fn lengths(&self) -> impl Iterator<Item = usize> {
-        (0..self.len()).map(|at| self.of(at).iter().map(|(a, b)| (b - a) as usize).sum())
+    /// Where the rows of each reference begin when they stand behind each other, with the end behind the last.
+    pub fn offsets(&self) -> Vec<u64> {
+        let mut offsets = Vec::with_capacity(self.len() + 1);
+        let mut at = 0;
+        offsets.push(at);
+        if self.starts.is_empty() {
+            offsets.extend(self.ranges.iter().map(|(a, b)| {
+                at += b - a;
+                at
+            }));
+        } else {
+            offsets.extend((0..self.len()).map(|row| {
+                at += self.of(row).iter().map(|(a, b)| b - a).sum::<u64>();
+                at
+            }));
+        }
+        offsets
+    }
+
+    /// True if the references select so many rows, each once, in their order.
+    pub fn is_in_order(&self, rows: usize) -> bool {
+        let mut at = 0;
+        self.ranges.iter().all(|(a, b)| a >= b || std::mem::replace(&mut at, *b) == *a) && at == rows as u64
     }
 }
 

@@ -8,6 +8,7 @@ use super::format::check_name;
 use super::keys::Projection;
 use super::naming::path_of_source;
 use super::options::StageOptions;
+use super::origin::Origins;
 use super::provenance::{SourceInfo, split_batch_by_source, with_source_provenance};
 use super::target::Target;
 use super::version::FormatVersion;
@@ -30,6 +31,7 @@ pub(super) struct Settings {
     pub overwrite_stage: bool,
     pub version: FormatVersion,
     pub target: Target,
+    pub origins: Origins,
 }
 
 /// What a writer knows of a stage: the products of its first batch, which every later one has too.
@@ -258,16 +260,14 @@ impl StageHdf5Writer {
 
     fn cache(&mut self, path: &Path, source: &SourceInfo) -> Result<&mut Cache> {
         if !self.caches.contains_key(path) {
-            let s = &self.settings;
-            let cache = Cache::new(path.to_owned(), source.clone(), s.version, &self.session, &s.target, s.overwrite)?;
+            let cache = Cache::new(path.to_owned(), source.clone(), &self.session, &self.settings)?;
             self.caches.insert(path.to_owned(), cache);
         }
         match self.caches.get_mut(path) {
             Some(cache) if cache.is_of(source) => Ok(cache),
             Some(cache) if !cache.is_active() && cache.is_empty_handed() => {
                 // Its source was refused before anything came of it.
-                let s = &self.settings;
-                *cache = Cache::new(path.to_owned(), source.clone(), s.version, &self.session, &s.target, s.overwrite)?;
+                *cache = Cache::new(path.to_owned(), source.clone(), &self.session, &self.settings)?;
                 Ok(cache)
             }
             Some(cache) => {

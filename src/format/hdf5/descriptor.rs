@@ -55,3 +55,19 @@ pub(super) fn is_usual(id: hid_t) -> bool {
     };
     usual().unwrap_or(false)
 }
+
+/// Reads that many bytes; `None` if they are not there.
+pub(super) fn fill(fd: BorrowedFd<'_>, mut to: &mut [u8], mut at: u64) -> Option<()> {
+    while !to.is_empty() {
+        match rustix::io::pread(fd, &mut *to, at) {
+            Ok(0) => return None,
+            Ok(n) => {
+                to = to.get_mut(n..)?;
+                at = at.checked_add(n as u64)?;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(())
+}

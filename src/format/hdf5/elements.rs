@@ -260,7 +260,7 @@ impl Codec {
     }
 
     /// Turns numbers from the file's byte order to the machine's, or back.
-    fn turn(&self, bytes: &mut [u8]) {
+    pub(super) fn turn(&self, bytes: &mut [u8]) {
         match self.swaps[..] {
             [] => {}
             [s] if s.offset == 0 && s.size * s.count == self.itemsize => swap(bytes, s.size),

@@ -7,7 +7,7 @@
 //! | `file`, `object`, `names` | an open file, an open object, the path by which it was reached |
 //! | `group`, `links`, `dataset`, `datatype`, `attributes` | the traits of the tree |
 //! | `types`, `elements` | element types; elements between the library's memory and an array |
-//! | `space`, `plan`, `gather`, `transfer`, `direct` | selections as calls; whole chunks past the library's buffers |
+//! | `space`, `plan`, `gather`, `transfer`, `direct`, `whole` | selections as calls; whole chunks, and whole datasets, past the library's buffers |
 //! | `refs`, `heap`, `regions` | object and region references; the latter in bulk: how they are written, how they are read |
 //! | `props`, `chunks`, `filter` | how datasets are made |
 //! | `press` | chunks packed and unpacked outside of their file |
@@ -55,6 +55,7 @@ mod space;
 pub(crate) mod transaction;
 mod transfer;
 mod types;
+mod whole;
 
 pub use dataset::Hdf5Dataset;
 pub use datatype::Hdf5Datatype;

@@ -82,6 +82,10 @@ impl<'f> References<'f> {
         Self { file, open: RefCell::default(), last: RefCell::default() }
     }
 
+    pub(super) fn file(&self) -> &OpenFile {
+        self.file
+    }
+
     /// The reference to the object at an address.
     pub(super) fn object(&self, address: u64) -> ObjectRef {
         reference_to(self.file, address)

@@ -20,7 +20,7 @@ use std::os::fd::BorrowedFd;
 /// The least size of a collection, and the largest one that is read here.
 const SIZES: std::ops::RangeInclusive<usize> = 4096..=16 << 20;
 /// So many collections are kept.
-const KEPT: usize = 256;
+const KEPT: usize = 32;
 /// The most axes that the library knows.
 const AXES: usize = 32;
 
@@ -57,19 +57,29 @@ pub(super) fn read(dataset: &Hdf5Dataset, dtype: &DType, type_id: i64, shape: &[
         }
         Ok(())
     };
-    let mut columns = vec![RegionColumn::default(); offsets.len()];
-    descriptor::with(file.id(), |fd| rows(&mut columns, &mut Heap { fd, kept: HashMap::new() })).transpose()?;
-    Ok(Some(columns).filter(|c| c.iter().all(|c| c.spans.len() == shape.first().copied().unwrap_or(0))))
+    let rows_in_all = shape.first().copied().unwrap_or(0);
+    let column = || RegionColumn { spans: Vec::with_capacity(rows_in_all), ..RegionColumn::default() };
+    let mut columns: Vec<RegionColumn> = offsets.iter().map(|_| column()).collect();
+    descriptor::with(file.id(), |fd| rows(&mut columns, &mut Heap { fd, kept: Vec::new(), places: HashMap::new(), next: 0, last: 0 }))
+        .transpose()?;
+    Ok(Some(columns).filter(|c| c.iter().all(|c| c.spans.len() == rows_in_all)))
 }
 
-/// The global heap of a file.
+/// The global heap of a file: the collections that were read last.
 struct Heap<'f> {
     fd: BorrowedFd<'f>,
-    kept: HashMap<u64, Option<Collection>>,
+    kept: Vec<Collection>,
+    places: HashMap<u64, usize>,
+    /// The collection that is replaced next, and the one that was used last.
+    next: usize,
+    last: usize,
 }
 
-/// A collection: its bytes, and where the object of each number begins.
+/// A collection: its bytes, and where the object of each number begins; none if it is not as it should be.
+#[derive(Default)]
 struct Collection {
+    address: u64,
+    good: bool,
     bytes: Vec<u8>,
     places: Vec<u32>,
 }
@@ -96,14 +106,31 @@ impl Heap<'_> {
 
     /// The collection at an address, if there is one as it should be.
     fn collection(&mut self, address: u64) -> Option<&Collection> {
-        if !self.kept.contains_key(&address) {
-            if self.kept.len() >= KEPT {
-                self.kept.clear();
-            }
-            let read = Collection::read(self.fd, address);
-            self.kept.insert(address, read);
+        if self.kept.get(self.last).is_none_or(|c| c.address != address) {
+            self.last = match self.places.get(&address) {
+                Some(place) => *place,
+                None => self.load(address)?,
+            };
         }
-        self.kept.get(&address)?.as_ref()
+        self.kept.get(self.last).filter(|c| c.good)
+    }
+
+    /// Reads a collection into the place, and the memory, of the one that was read before all others.
+    fn load(&mut self, address: u64) -> Option<usize> {
+        let place = self.next;
+        self.next = (place + 1) % KEPT;
+        if place == self.kept.len() {
+            self.kept.push(Collection::default());
+        }
+        let collection = self.kept.get_mut(place)?;
+        if collection.address != 0 {
+            self.places.remove(&collection.address);
+        }
+        collection.address = address;
+        collection.places.clear();
+        collection.good = collection.read(self.fd).is_some();
+        self.places.insert(address, place);
+        Some(place)
     }
 }
 
@@ -130,17 +157,17 @@ fn add(object: &[u8], file: &OpenFile, column: &mut RegionColumn) -> Option<()> 
 }
 
 impl Collection {
-    fn read(fd: BorrowedFd<'_>, address: u64) -> Option<Self> {
-        let mut bytes = vec![0; *SIZES.start()];
-        fill(fd, &mut bytes, address)?;
-        let size = usize::try_from(u64_at(&bytes, 8)?).ok()?;
+    fn read(&mut self, fd: BorrowedFd<'_>) -> Option<()> {
+        let Self { address, bytes, places, .. } = self;
+        let first = *SIZES.start();
+        bytes.resize(bytes.len().max(first), 0);
+        descriptor::fill(fd, bytes.get_mut(..first)?, *address)?;
+        let size = usize::try_from(u64_at(bytes, 8)?).ok()?;
         if !bytes.starts_with(b"GCOL\x01") || !SIZES.contains(&size) {
             return None;
         }
-        let have = bytes.len();
         bytes.resize(size, 0);
-        fill(fd, bytes.get_mut(have..)?, address.checked_add(have as u64)?)?;
-        let mut places: Vec<u32> = Vec::new();
+        descriptor::fill(fd, bytes.get_mut(first..)?, address.checked_add(first as u64)?)?;
         let mut at = HEAD;
         while at + HEAD <= size {
             let number = usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
@@ -148,7 +175,7 @@ impl Collection {
             if number == 0 {
                 break;
             }
-            let data = usize::try_from(u64_at(&bytes, at + 8)?).ok()?;
+            let data = usize::try_from(u64_at(bytes, at + 8)?).ok()?;
             let end = data.checked_next_multiple_of(8)?.checked_add(at + HEAD).filter(|e| *e <= size)?;
             if places.len() <= number {
                 places.resize(number + 1, 0);
@@ -156,7 +183,7 @@ impl Collection {
             *places.get_mut(number)? = u32::try_from(at).ok()?;
             at = end;
         }
-        Some(Self { bytes, places })
+        Some(())
     }
 
     /// The data of the object of that number.
@@ -168,20 +195,4 @@ impl Collection {
         let size = usize::try_from(u64_at(&self.bytes, at + 8)?).ok()?;
         self.bytes.get(at + HEAD..at + HEAD + size)
     }
-}
-
-/// Reads that many bytes; `None` if they are not there.
-fn fill(fd: BorrowedFd<'_>, mut to: &mut [u8], mut at: u64) -> Option<()> {
-    while !to.is_empty() {
-        match rustix::io::pread(fd, &mut *to, at) {
-            Ok(0) => return None,
-            Ok(n) => {
-                to = to.get_mut(n..)?;
-                at = at.checked_add(n as u64)?;
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
-        }
-    }
-    Some(())
 }

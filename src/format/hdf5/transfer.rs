@@ -10,6 +10,7 @@ use super::plan::{self, Piece};
 use super::refs::References;
 use super::settle::settle;
 use super::space;
+use super::whole;
 use crate::array::{AnyArray, Arena};
 use crate::dtype::DType;
 use crate::error::Result;
@@ -214,6 +215,11 @@ pub(super) fn read(source: &Source<'_>, selection: &Resolved, array: &mut AnyArr
     let heap = heap.map(|h| &**h);
     if selection.is_all(source.shape) {
         let (s, all) = (source, H5S_ALL);
+        if let (Some(chunks), None) = (s.chunks, heap)
+            && whole::read_all(s, chunks, out)?
+        {
+            return Ok(());
+        }
         return s.codec.read(s.type_id, out, heap, s.refs, |to| h5!(H5Dread(s.dataset, s.type_id, all, all, H5P_DEFAULT, to)).map(drop));
     }
     let mut boxes = Boxes::new(source)?;

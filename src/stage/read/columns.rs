@@ -3,7 +3,7 @@
 use super::super::format::{DataFormat, ElementFormat, ProductKind};
 use super::super::product::{Columns, Product};
 use super::super::regions::{Selected, Table};
-use super::super::rows::{Ragged, gather, offsets_of};
+use super::super::rows::{Ragged, gather};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Context, Result, bail, error};
@@ -100,12 +100,12 @@ fn read_lists(group: &dyn Group, key: &str, events: &Events) -> Result<Product> 
             let elements = ragged(dataset.read_array()?, &arrays)?;
             let format = element_format(&elements.values);
             // The index itself may be read in another order, or in part.
-            let (order, starts) = placed(&selected);
-            let elements = if in_order(&order, elements.events()) { elements } else { elements.select(&order)? };
+            let (order, starts) = placed(&selected, elements.events());
+            let elements = ordered(elements, order.as_ref())?;
             Ok(Product::from_parts(DataFormat::new(ProductKind::Flat, vec![format]), Columns::Lists { elements, events: starts }))
         }
         [_, k] => {
-            let (order, starts) = placed(&selected);
+            let (order, starts) = placed(&selected, table.len());
             if starts.windows(2).any(|w| w[1] - w[0] != 1) {
                 bail!(Corrupt, "an event has not exactly one row of the index of a jagged list");
             }
@@ -115,7 +115,7 @@ fn read_lists(group: &dyn Group, key: &str, events: &Events) -> Result<Product> 
                 let arrays = table.column(at, &*dataset).with_context(|| (dataset.name(), "follow the references of the index"))?;
                 let rows = ragged(dataset.read_array()?, &arrays)?;
                 formats.push(element_format(&rows.values));
-                columns.push(if in_order(&order, rows.events()) { rows } else { rows.select(&order)? });
+                columns.push(ordered(rows, order.as_ref())?);
             }
             if k == 0 {
                 bail!(Corrupt, "the index of a jagged list has no columns");
@@ -126,27 +126,28 @@ fn read_lists(group: &dyn Group, key: &str, events: &Events) -> Result<Product> 
     }
 }
 
-/// The rows of an index that events select, and where those of each event begin.
-fn placed(selected: &Selected) -> (Vec<usize>, Vec<u64>) {
-    let order = selected.ranges.iter().flat_map(|(a, b)| *a as usize..*b as usize).collect();
-    (order, offsets_of(selected.lengths()))
+/// The rows of an index that events select, unless it is all of them in their order; and where those of each event begin.
+fn placed(selected: &Selected, rows: usize) -> (Option<Vec<usize>>, Vec<u64>) {
+    let order = (!selected.is_in_order(rows)).then(|| selected.ranges.iter().flat_map(|(a, b)| *a as usize..*b as usize).collect());
+    (order, selected.offsets())
 }
 
-fn in_order(order: &[usize], count: usize) -> bool {
-    order.len() == count && order.iter().enumerate().all(|(i, n)| i == *n)
+/// The arrays in the order in which the events have them.
+fn ordered(arrays: Ragged, order: Option<&Vec<usize>>) -> Result<Ragged> {
+    order.map_or_else(|| Ok(arrays.clone()), |order| arrays.select(order))
 }
 
 /// The rows that references select, behind each other. Rows that follow each other in the file are not copied.
 fn ragged(values: AnyArray, selected: &Selected) -> Result<Ragged> {
-    let offsets = offsets_of(selected.lengths());
-    let rows = values.shape().first().copied().unwrap_or(0) as u64;
-    let mut at = 0;
-    let whole = selected.ranges.iter().filter(|(a, b)| a < b).all(|(a, b)| std::mem::replace(&mut at, *b) == *a) && at == rows;
-    Ok(Ragged { values: if whole { values } else { gather(&values, &selected.ranges)? }, offsets })
+    let rows = values.shape().first().copied().unwrap_or(0);
+    let whole = selected.is_in_order(rows);
+    Ok(Ragged { values: if whole { values } else { gather(&values, &selected.ranges)? }, offsets: selected.offsets() })
 }
 
 /// A product of version 2: values and offsets.
-pub(in crate::stage) fn read_v2(group: &dyn Group, key: &str, events: usize) -> Result<Product> {
+///
+/// With `fixed_only` the fields of objects that have no fixed size are left out.
+pub(in crate::stage) fn read_v2(group: &dyn Group, key: &str, events: usize, fixed_only: bool) -> Result<Product> {
     let product = group.group(key)?;
     let kind: String = product.attrs().get("kind").map_err(|e| error!(Corrupt, "the product '{key}' does not say its kind").because(e))?;
     let scalar = if product.attrs().contains("scalar")? { flag(product.attrs(), "scalar")? } else { false };
@@ -192,7 +193,7 @@ pub(in crate::stage) fn read_v2(group: &dyn Group, key: &str, events: usize) -> 
         }
         "objects" => {
             let Some(class) = class_name(product.attrs())? else { bail!(Corrupt, "the objects '{key}' have no class name") };
-            let rows = super::pools::join(&*product)?;
+            let rows = super::pools::join(&*product, fixed_only)?;
             let kind = if scalar { ProductKind::Object } else { ProductKind::Objects };
             of_rows(kind, Some(class), cut(rows, offsets(&*product, "event_offsets", Some(events))?)?)
         }

@@ -1,10 +1,13 @@
 //! One cache or flat file that is read.
 
+use super::super::origin::SourceOrigin;
 use super::super::product::Product;
 use super::super::provenance::SourceInfo;
 use super::super::status::{StageInfo, StageStatus, open_stage, products_of, stage_names, status_of};
+use super::super::yaml;
 use super::columns::{Events, read_v1, read_v2};
 use super::resolve::Wanted;
+use crate::copy::Json;
 use crate::dtype::DType;
 use crate::error::{Result, bail, error};
 use crate::tree::{AttributesExt, DatasetExt, GroupExt, GroupRef};
@@ -24,10 +27,11 @@ pub(super) struct Table {
     /// What the events of version 1 lead to.
     fields: Vec<String>,
     events: OnceLock<Arc<Events>>,
+    fixed_only: bool,
 }
 
 impl Table {
-    fn open(group: GroupRef) -> Result<Self> {
+    fn open(group: GroupRef, fixed_only: bool) -> Result<Self> {
         if !group.contains("events")? {
             return Err(error!(Corrupt, "there is no dataset 'events'").at(group.name()));
         }
@@ -38,9 +42,14 @@ impl Table {
             DType::Int(_) if group.contains("products")? => false,
             other => return Err(error!(Corrupt, "the events are of type {other} and have no named fields").at(events.name())),
         };
+        if version_1 && fixed_only {
+            return Err(error!(InvalidArgument, "only version 2 keeps fields of fixed size apart, and this is version 1")
+                .at(events.name())
+                .remedy("read it without fixed_only"));
+        }
         let products = if version_1 { group.clone() } else { group.group("products")? };
         let fields = dtype.fields().iter().map(|f| f.name.clone()).collect();
-        Ok(Self { entries: events.len()?, group, products, version_1, fields, events: OnceLock::new() })
+        Ok(Self { entries: events.len()?, group, products, version_1, fields, events: OnceLock::new(), fixed_only })
     }
 
     fn events(&self) -> Result<Arc<Events>> {
@@ -58,7 +67,7 @@ impl Table {
 
     fn read(&self, key: &str) -> Result<Product> {
         if !self.version_1 {
-            return read_v2(&*self.products, key, self.entries);
+            return read_v2(&*self.products, key, self.entries, self.fixed_only);
         }
         let events = self.events()?;
         if events.len() != self.entries {
@@ -109,7 +118,7 @@ impl File {
         if !ignore_incomplete && status_of(&**root)? == StageStatus::Incomplete {
             return Err(incomplete("the file"));
         }
-        let table = Table::open(root.clone())?;
+        let table = Table::open(root.clone(), wanted.fixed_only)?;
         let mut there = if table.version_1 { products_of(&**root)? } else { table.products.keys()? };
         there.retain(|k| !matches!(k.as_str(), "source" | "stages"));
         let names = match &wanted.keys {
@@ -144,7 +153,7 @@ impl File {
                 if !ignore_incomplete && status_of(&*group)? == StageStatus::Incomplete {
                     return Err(incomplete(&format!("the stage '{stage}'")));
                 }
-                tables.insert(stage.clone(), Table::open(group)?);
+                tables.insert(stage.clone(), Table::open(group, wanted.fixed_only)?);
             }
             if wanted.keys.is_none()
                 && let Some(table) = tables.get(stage)
@@ -182,16 +191,48 @@ impl File {
         Ok(())
     }
 
+    fn table(&self, key: &str) -> Result<&Table> {
+        self.keys.get(key).and_then(|stage| self.tables.get(stage)).ok_or_else(|| {
+            let known: Vec<&str> = self.keys.keys().map(String::as_str).collect();
+            error!(NotFound, "there is no product '{key}'").remedy(format!("the products are: {}", known.join(", ")))
+        })
+    }
+
+    /// What a product of version 2 says of itself, and the names of its parts.
+    pub fn described(&self, key: &str) -> Result<(Option<Json>, Vec<String>)> {
+        let table = self.table(key)?;
+        if table.version_1 {
+            return Ok((None, Vec::new()));
+        }
+        let product = table.products.group(key)?;
+        let mut parts = product.keys()?;
+        parts.retain(|part| product.group(part).is_ok_and(|g| g.attrs().contains("kind").unwrap_or(false)));
+        let metadata = product.attrs().get_array("product_metadata")?;
+        let text = metadata.and_then(|v| v.to_strings().ok()).and_then(|v| v.into_iter().next());
+        Ok((text.as_deref().map(yaml::from_text).transpose()?, parts))
+    }
+
+    /// A part of a product of version 2, which is a product itself.
+    pub fn part(&self, key: &str, part: &str) -> Result<Product> {
+        let table = self.table(key)?;
+        let parts = self.described(key)?.1;
+        if !parts.iter().any(|p| p == part) {
+            return Err(error!(NotFound, "the product '{key}' has no part '{part}'").remedy(format!("its parts are: {}", parts.join(", "))));
+        }
+        table.read(&format!("{key}/{part}"))
+    }
+
+    /// Where the source is, if the cache tells.
+    pub fn origin(&self) -> Result<Option<SourceOrigin>> {
+        SourceOrigin::read(&*self.root)
+    }
+
     /// A whole product; what was read once is kept.
     pub fn product(&self, key: &str) -> Result<Arc<Product>> {
         if let Some(product) = self.cache.lock().get(key) {
             return Ok(product.clone());
         }
-        let table = self.keys.get(key).and_then(|stage| self.tables.get(stage));
-        let table = table.ok_or_else(|| {
-            let known: Vec<&str> = self.keys.keys().map(String::as_str).collect();
-            error!(NotFound, "there is no product '{key}'").remedy(format!("the products are: {}", known.join(", ")))
-        })?;
+        let table = self.table(key)?;
         let product = table.read(key)?;
         if product.events() != Some(self.entries) {
             bail!(Corrupt, "the product '{key}' has {:?} entries, and there are {}", product.events(), self.entries);

@@ -6,6 +6,7 @@ mod file;
 mod options;
 mod pools;
 mod resolve;
+mod runs;
 mod sums;
 
 pub use event::Event;
@@ -15,6 +16,7 @@ pub(in crate::stage) use sums::checksum_of;
 use super::batch::{
     FILE_ENTRY_INDEX, FILE_INDEX, INDEX, SOURCE_FILE_ENTRY_INDEX, SOURCE_FILE_MTIME_NS, SOURCE_FILE_NAME, SOURCE_FILE_SIZE,
 };
+use super::origin::SourceOrigin;
 use super::product::{EventValue, Product};
 use super::provenance::SourceInfo;
 use super::status::StageInfo;
@@ -24,9 +26,9 @@ use crate::error::{Context, Result, error};
 use crate::tree::Group;
 use event::number;
 use file::File;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Reads stages of caches of either version, and flat files of either version: in spine `StageHDF5Reader` and `HDF5Reader`.
 ///
@@ -52,6 +54,9 @@ pub struct StageReader {
     files: Vec<File>,
     /// The file and the entry in it of each entry that is left by the selections; `None`: all.
     chosen: Option<Vec<(usize, usize)>>,
+    run_info_key: String,
+    /// The entries by run, subrun and event, once somebody asks.
+    runs: OnceLock<HashMap<runs::Run, usize>>,
 }
 
 impl std::fmt::Debug for StageReader {
@@ -128,6 +133,43 @@ impl StageReader {
     /// `Selection` if there is no such file.
     pub fn source(&self, file: usize) -> Result<Option<&SourceInfo>> {
         Ok(self.file(file)?.source.as_ref())
+    }
+
+    /// Where the source of a file was, and a digest of its content, if the writer was told.
+    ///
+    /// # Errors
+    /// `Selection` if there is no such file, `Dtype`.
+    pub fn origin(&self, file: usize) -> Result<Option<SourceOrigin>> {
+        let file = self.file(file)?;
+        Self::within(file, "read the source", file.origin())
+    }
+
+    /// What a product of version 2 says of itself beyond its kind: spine's `product_metadata`, which its newer releases write for their typed
+    /// products (columns of a tensor, spans of an index). `None` where there is nothing, as always in version 1.
+    ///
+    /// # Errors
+    /// `Selection` if there is no such file, `NotFound` if there is no such product, `Corrupt` if it is no plain YAML.
+    pub fn product_metadata(&self, file: usize, key: &str) -> Result<Option<Json>> {
+        let file = self.file(file)?;
+        Self::within(file, "read what the product says of itself", file.described(key)).map(|(metadata, _)| metadata)
+    }
+
+    /// The products that belong to a product of version 2 (`meta`, `spans`, `particles`, `index_shifts`), by name.
+    ///
+    /// # Errors
+    /// As [`product_metadata`](StageReader::product_metadata).
+    pub fn product_parts(&self, file: usize, key: &str) -> Result<Vec<String>> {
+        let file = self.file(file)?;
+        Self::within(file, "list the parts of the product", file.described(key)).map(|(_, parts)| parts)
+    }
+
+    /// One of the [`product_parts`](StageReader::product_parts), for all entries of a file.
+    ///
+    /// # Errors
+    /// As [`product_metadata`](StageReader::product_metadata) and [`product`](StageReader::product).
+    pub fn product_part(&self, file: usize, key: &str, part: &str) -> Result<Product> {
+        let file = self.file(file)?;
+        Self::within(file, "read the part of the product", file.part(key, part))
     }
 
     /// The stages of a file, read or not, with their status, attributes and configurations.

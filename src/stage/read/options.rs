@@ -3,11 +3,13 @@
 use super::StageReader;
 use super::file::File;
 use super::resolve::Wanted;
+use super::runs::{Run, first_entries};
 use crate::error::{Context, Result, bail, error};
 use crate::tree::{Group, Mode};
 use crate::{copy::pattern, format};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The arguments of [`StageReader`], with spine's names and defaults.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +23,9 @@ pub struct StageReaderBuilder {
     n_skip: Option<usize>,
     entry_list: Option<Vec<usize>>,
     skip_entry_list: Option<Vec<usize>>,
+    run_event_list: Option<Vec<Run>>,
+    skip_run_event_list: Option<Vec<Run>>,
+    run_info_key: Option<String>,
     verify: bool,
 }
 
@@ -85,6 +90,30 @@ impl StageReaderBuilder {
         self
     }
 
+    /// Reads the entries of these runs, subruns and events, in their order. Excludes the other choices of entries.
+    pub fn run_event_list(mut self, runs: impl IntoIterator<Item = (i64, i64, i64)>) -> Self {
+        self.run_event_list = Some(runs.into_iter().collect());
+        self
+    }
+
+    /// Reads all entries but those of these runs, subruns and events. Excludes the other choices of entries.
+    pub fn skip_run_event_list(mut self, runs: impl IntoIterator<Item = (i64, i64, i64)>) -> Self {
+        self.skip_run_event_list = Some(runs.into_iter().collect());
+        self
+    }
+
+    /// The product with run, subrun and event of an entry; `run_info` when not given.
+    pub fn run_info_key(mut self, key: &str) -> Self {
+        self.run_info_key = Some(key.to_owned());
+        self
+    }
+
+    /// Leaves texts and sequences of objects out, and does not read them: the fields of fixed size lie apart in version 2.
+    pub fn fixed_only(mut self, fixed_only: bool) -> Self {
+        self.wanted.fixed_only = fixed_only;
+        self
+    }
+
     /// Compares the checksums of the stages with their data when they are opened: see [`check_stages`](crate::stage::check_stages).
     pub fn verify(mut self, verify: bool) -> Self {
         self.verify = verify;
@@ -103,6 +132,16 @@ impl StageReaderBuilder {
         self.open(paths)
     }
 
+    /// Opens the files that a text file names, one in each line. In spine `file_list`.
+    ///
+    /// # Errors
+    /// `NotFound`, `Io` if the list cannot be read; as [`open`](Self::open).
+    pub fn open_list(self, list: impl AsRef<Path>) -> Result<StageReader> {
+        let list = list.as_ref();
+        let text = std::fs::read_to_string(list).map_err(|e| crate::Error::io(e, list).during("read the list of files"))?;
+        self.open(text.lines().map(str::trim).filter(|l| !l.is_empty()))
+    }
+
     /// Opens the files, sorted by their paths.
     ///
     /// # Errors
@@ -117,6 +156,9 @@ impl StageReaderBuilder {
         }
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
+            if path.to_string_lossy().contains("://") {
+                return Err(error!(Unsupported, "a remote file cannot be opened").in_file(&path).remedy("copy it to this machine first"));
+            }
             let root = format::open(&path, Mode::Read)?;
             let file = self.check(&*root).and_then(|()| File::open(Some(path.clone()), root, &self.wanted, self.ignore_incomplete));
             files.push(file.context("/", "open the cache").map_err(|e| e.in_file(&path))?);
@@ -140,6 +182,18 @@ impl StageReaderBuilder {
         self.finish(files)
     }
 
+    /// The entries of runs, subruns and events.
+    fn entries_of(&self, reader: &StageReader, runs: &[Run]) -> Result<Vec<usize>> {
+        let map = first_entries(&reader.run_events()?);
+        match runs.iter().find(|run| !map.contains_key(run)) {
+            Some((run, subrun, event)) if !self.allow_missing => {
+                Err(error!(Selection, "there is no entry of run {run}, subrun {subrun}, event {event}")
+                    .remedy("say allow_missing to leave it out"))
+            }
+            _ => Ok(runs.iter().filter_map(|run| map.get(run).copied()).collect()),
+        }
+    }
+
     fn check(&self, root: &dyn Group) -> Result<()> {
         if !self.verify {
             return Ok(());
@@ -155,11 +209,21 @@ impl StageReaderBuilder {
         if files.is_empty() {
             bail!(NotFound, "there is no file to read");
         }
-        let mut reader = StageReader { files, chosen: None };
+        let run_info_key = self.run_info_key.clone().unwrap_or_else(|| "run_info".into());
+        let mut reader = StageReader { files, chosen: None, run_info_key, runs: OnceLock::new() };
         let all = reader.len();
-        let given = [self.entry_list.is_some(), self.skip_entry_list.is_some(), self.n_entry.is_some() || self.n_skip.is_some()];
+        let given = [
+            self.n_entry.is_some() || self.n_skip.is_some(),
+            self.entry_list.is_some(),
+            self.skip_entry_list.is_some(),
+            self.run_event_list.is_some(),
+            self.skip_run_event_list.is_some(),
+        ];
         if given.iter().filter(|g| **g).count() > 1 {
-            bail!(InvalidArgument, "n_entry with n_skip, entry_list and skip_entry_list exclude each other");
+            bail!(
+                InvalidArgument,
+                "n_entry with n_skip, entry_list, skip_entry_list, run_event_list and skip_run_event_list exclude each other"
+            );
         }
         let existing = |list: &[usize]| -> Result<Vec<usize>> {
             match list.iter().find(|e| **e >= all) {
@@ -174,7 +238,14 @@ impl StageReaderBuilder {
         } else if let Some(list) = &self.skip_entry_list {
             let skipped: HashSet<usize> = existing(list)?.into_iter().collect();
             Some((0..all).filter(|e| !skipped.contains(e)).collect())
-        } else if given[2] {
+        } else if let Some(runs) = &self.run_event_list {
+            Some(self.entries_of(&reader, runs)?)
+        } else if let Some(runs) = &self.skip_run_event_list {
+            let skipped: HashSet<Run> = runs.iter().copied().collect();
+            // One that is not there is a mistake, as in the other lists.
+            self.entries_of(&reader, runs)?;
+            Some(reader.run_events()?.iter().enumerate().filter(|(_, run)| !skipped.contains(run)).map(|(e, _)| e).collect())
+        } else if given[0] {
             let first = self.n_skip.unwrap_or(0);
             let last = first.saturating_add(self.n_entry.unwrap_or(all));
             if (first >= all && all > 0) || (last > all && self.n_entry.is_some() && !self.allow_missing) {

@@ -7,8 +7,8 @@ use crate::dtype::DType;
 use crate::error::{Result, bail, error};
 use crate::tree::{AttributesExt, DatasetExt, Group, GroupExt};
 
-/// The objects with all their fields: the fixed ones, then those of the pools.
-pub(super) fn join(product: &dyn Group) -> Result<AnyArray> {
+/// The objects with all their fields: the fixed ones, then those of the pools unless they are not wanted.
+pub(super) fn join(product: &dyn Group, fixed_only: bool) -> Result<AnyArray> {
     let fixed = product.dataset("fixed")?.read_array()?;
     if fixed.dtype().fields().is_empty() || fixed.ndim() != 1 {
         bail!(Corrupt, "the objects of '{}' are no compounds", product.name());
@@ -17,7 +17,7 @@ pub(super) fn join(product: &dyn Group) -> Result<AnyArray> {
     let mut fields: Vec<(String, DType)> =
         fixed.dtype().fields().iter().filter(|f| !is_offset(&f.name)).map(|f| (f.name.clone(), f.dtype.clone())).collect();
     let mut columns = Vec::new();
-    let count = fixed.dtype().fields().iter().filter(|f| is_offset(&f.name)).count();
+    let count = if fixed_only { 0 } else { fixed.dtype().fields().iter().filter(|f| is_offset(&f.name)).count() };
     for pool in 0..count {
         for (name, column) in read_pool(product, &fixed, pool)? {
             fields.push((name.clone(), column.dtype().clone()));

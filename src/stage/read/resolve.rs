@@ -13,6 +13,8 @@ pub(super) struct Wanted {
     pub stage: Option<String>,
     pub stage_map: BTreeMap<String, String>,
     pub keys: Option<Vec<String>>,
+    /// Leaves out the fields of objects that have no fixed size: they are not even read.
+    pub fixed_only: bool,
 }
 
 impl Wanted {
@@ -81,6 +83,7 @@ mod tests {
             stage: stage.map(str::to_owned),
             stage_map: map.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             keys: keys.map(strings),
+            fixed_only: false,
         };
         wanted.resolve(&stages).map(|m| m.into_iter().collect())
     }
