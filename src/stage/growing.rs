@@ -129,3 +129,18 @@ impl Growing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_references_cannot_count_are_refused() {
+        let mut growing = Growing::new("x", ElementFormat { dtype: crate::dtype::DType::I64, width: None });
+        growing.rows = u64::from(u32::MAX) - 10;
+        assert!(growing.check_rows(10).is_ok());
+        let e = growing.check_rows(11).unwrap_err();
+        assert_eq!(e.kind(), crate::ErrorKind::Unsupported);
+        assert!(e.to_string().contains("version 2"), "{e}");
+    }
+}

@@ -50,6 +50,10 @@ impl ProductV1 {
     pub fn check(&self, product: &Product) -> Result<()> {
         let rows = |a: &AnyArray| a.shape().first().copied().unwrap_or(0);
         match product.columns() {
+            Columns::Lists { elements, .. } => {
+                self.index.iter().try_for_each(|i| i.check_rows(elements.events()))?;
+                self.elements.iter().try_for_each(|g| g.check_rows(rows(&elements.values)))
+            }
             Columns::Jagged(columns) => self.elements.iter().zip(columns).try_for_each(|(g, c)| g.check_rows(rows(&c.values))),
             _ => match (self.elements.first(), product.values()) {
                 (Some(growing), Some(values)) => growing.check_rows(rows(values)),

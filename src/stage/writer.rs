@@ -441,3 +441,21 @@ fn lite(batch: Batch, fields: &[String]) -> Result<Batch> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forked_process_cannot_use_the_writer() -> Result<()> {
+        let mut writer = StageHdf5Writer::builder().file_name("run.h5").in_memory().stage("s").build()?;
+        let batch = Batch::new(1).with_source(&SourceInfo::new("a.root", 1, 1)?)?.with("x", vec![1])?;
+        writer.write(&batch)?;
+        writer.process ^= 1;
+        for refused in [writer.write(&batch), writer.finalize(), writer.flush(), writer.list_stages().map(drop)] {
+            assert!(refused.is_err_and(|e| e.to_string().contains("process-local")));
+        }
+        // What is there belongs to the first process, and stays.
+        writer.close()
+    }
+}

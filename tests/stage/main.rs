@@ -1,7 +1,10 @@
 //! Staged caches: the writer, the reader, and what happens when things go wrong.
 
 mod bad;
+mod choose;
 mod data;
+#[cfg(all(feature = "hdf5", unix))]
+mod full;
 mod kill;
 mod layout;
 mod lines;
@@ -14,4 +17,5 @@ mod rules;
 mod safety;
 #[cfg(feature = "hdf5")] // The samples are HDF5 files.
 mod samples;
+mod session;
 mod spread;
