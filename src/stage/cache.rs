@@ -10,7 +10,7 @@ use super::store::StageStore;
 use super::target::{FilePlace, Place, Target};
 use super::version::{FormatVersion, check_container, write_info};
 use super::writer::Settings;
-use crate::error::{Context, Result, bail, error};
+use crate::error::{Context, Error, Result, bail, error};
 use crate::tree::{AttributesExt, DatasetExt, Group, GroupExt, GroupRef};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -116,13 +116,10 @@ impl Cache {
             let status = there.as_deref().map_or(Ok(StageStatus::Absent), status_of)?;
             match (status, building) {
                 // Published with another stage of this session; nobody else may have rebuilt it meanwhile.
-                (StageStatus::Incomplete, Some(events)) => {
-                    match there {
-                        Some(stage) if is_ours(&*stage, &session, events)? => Ok(()),
-                        _ => Err(error!(Locked, "another writer has rebuilt the stage '{}' meanwhile", plan.stage)
-                            .remedy("begin the stage again")),
-                    }
-                }
+                (StageStatus::Incomplete, Some(events)) => match there {
+                    Some(stage) if is_ours(&*stage, &session, events)? => Ok(()),
+                    _ => Err(rebuilt(plan.stage)),
+                },
                 (_, Some(events)) => {
                     Err(error!(Locked, "the stage '{}', of which {events} events are written, is {status} by now", plan.stage)
                         .remedy("another writer has replaced the cache: begin the stage again"))
@@ -229,6 +226,7 @@ impl Cache {
 
     /// Marks the stage complete, with the number of its events and their checksums, and publishes the file.
     pub fn finalize(&mut self, stage: &str) -> Result<()> {
+        self.take_again(stage)?;
         let root = self.root()?;
         let Some(build) = self.builds.get_mut(stage) else { return Ok(()) };
         let (events, checksums) = (build.store.count(), build.store.checksums().to_string());
@@ -260,6 +258,21 @@ impl Cache {
         }
         self.builds.remove(stage);
         Ok(())
+    }
+
+    /// Takes the lock again that was given up when another stage of this session was published, and looks whether the stage is as it was.
+    fn take_again(&mut self, stage: &str) -> Result<()> {
+        let Some(events) = self.builds.get(stage).map(|b| b.store.count()) else { return Ok(()) };
+        match &mut self.place {
+            Place::File(file) if !file.is_active() => file.lock()?,
+            _ => return Ok(()),
+        }
+        let session = self.session.clone();
+        let ours = self.look(|root| match open_stage(root, stage)? {
+            Some(group) if status_of(&*group)? == StageStatus::Incomplete => is_ours(&*group, &session, events),
+            _ => Ok(false),
+        })?;
+        if ours == Some(true) { Ok(()) } else { Err(rebuilt(stage)) }
     }
 
     /// The names of the stages of the cache.
@@ -322,6 +335,10 @@ impl Cache {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn rebuilt(stage: &str) -> Error {
+    error!(Locked, "another writer has rebuilt the stage '{stage}' meanwhile").remedy("begin the stage again")
 }
 
 /// True if a session has left the stage as it is.

@@ -4,6 +4,7 @@ use crate::array::{AnyArray, Arena, Item, select};
 use crate::dtype::DType;
 use crate::error::{Context, Error, Result, bail, error};
 use crate::tree::{Dataset, DatasetExt, ObjectId, RegionColumn, RegionKind, RegionRef, RowRegions};
+use std::sync::Arc;
 
 /// The bytes of a checksum that are gathered.
 const BLOCK: usize = 4096;
@@ -53,8 +54,8 @@ pub(super) fn events_dtype<'n>(keys: impl Iterator<Item = &'n str>) -> Result<DT
 /// The ranges of rows that references select, some of which may select several.
 #[derive(Debug, Default)]
 pub(super) struct Selected {
-    /// Ranges of all references.
-    pub ranges: Vec<(u64, u64)>,
+    /// Ranges of all references; shared with the table where each has exactly one.
+    pub ranges: Arc<Vec<(u64, u64)>>,
     /// Where those of each reference begin, with the end behind the last; empty while each has exactly one.
     starts: Vec<usize>,
 }
@@ -64,7 +65,7 @@ impl Selected {
         if several.len() != 1 && self.starts.is_empty() {
             self.starts = (0..=self.ranges.len()).collect();
         }
-        self.ranges.extend_from_slice(several);
+        Arc::make_mut(&mut self.ranges).extend_from_slice(several);
         if !self.starts.is_empty() {
             self.starts.push(self.ranges.len());
         }
@@ -131,8 +132,8 @@ pub(super) struct Table {
 }
 
 enum Content {
-    /// Column by column, as numbers.
-    Columns(Vec<RegionColumn>),
+    /// Column by column, as numbers; the spans of each apart, for they are shared.
+    Columns(Vec<(RegionColumn, Arc<Vec<(u64, u64)>>)>),
     Values(AnyArray),
 }
 
@@ -141,7 +142,7 @@ impl Table {
     pub fn read(dataset: &dyn Dataset) -> Result<Self> {
         let (dtype, shape) = (dataset.dtype()?, dataset.shape()?);
         let content = match dataset.read_regions().with_context(|| (dataset.name(), "read the references"))? {
-            Some(columns) => Content::Columns(columns),
+            Some(columns) => Content::Columns(columns.into_iter().map(shared).collect()),
             None => Content::Values(dataset.read_array()?),
         };
         Ok(Self { dtype, shape, content })
@@ -172,14 +173,14 @@ impl Table {
         let mut out = Selected::default();
         match &self.content {
             Content::Columns(columns) => {
-                let Some(column) = columns.get(number) else { bail!(Corrupt, "the table has no column {number}") };
-                check_column(column, id, &shape).map_err(|(row, e)| outside(row, e))?;
+                let Some((column, spans)) = columns.get(number) else { bail!(Corrupt, "the table has no column {number}") };
+                check_column(column, spans, id, &shape).map_err(|(row, e)| outside(row, e))?;
                 if column.others.is_empty() {
-                    out.ranges.clone_from(&column.spans);
+                    out.ranges = spans.clone();
                     return Ok(out);
                 }
-                out.ranges.reserve(column.spans.len());
-                for (row, span) in column.spans.iter().enumerate() {
+                Arc::make_mut(&mut out.ranges).reserve(spans.len());
+                for (row, span) in spans.iter().enumerate() {
                     match column.others.get(&row) {
                         None => out.push(&[*span]),
                         Some(reference) => out.push_rows(rows_of(reference, id, &shape).map_err(|e| outside(row, e))?),
@@ -194,7 +195,7 @@ impl Table {
                 };
                 let (bytes, heap) = table.raw();
                 let Some(heap) = heap else { bail!(Corrupt, "the table of references holds none") };
-                out.ranges.reserve(self.len());
+                Arc::make_mut(&mut out.ranges).reserve(self.len());
                 for (row, element) in bytes.chunks_exact(stride.max(1)).enumerate() {
                     let slot = element.get(offset..offset + 12);
                     let Some(slot) = slot else { bail!(Corrupt, "the table of references has rows that are too short") };
@@ -209,14 +210,20 @@ impl Table {
     }
 }
 
+/// Takes the spans out of a column.
+fn shared(mut column: RegionColumn) -> (RegionColumn, Arc<Vec<(u64, u64)>>) {
+    let spans = Arc::new(std::mem::take(&mut column.spans));
+    (column, spans)
+}
+
 fn null_reference() -> Error {
     error!(Corrupt, "it is the null reference")
 }
 
 /// Checks the references of a column that are alike: at once, and one by one only to name the one that is wrong.
-fn check_column(column: &RegionColumn, id: ObjectId, shape: &[usize]) -> std::result::Result<(), (usize, Error)> {
+fn check_column(column: &RegionColumn, spans: &[(u64, u64)], id: ObjectId, shape: &[usize]) -> std::result::Result<(), (usize, Error)> {
     let alike = |row: &usize| !column.others.contains_key(row);
-    let place = || (0..column.spans.len()).find(alike);
+    let place = || (0..spans.len()).find(alike);
     if let Some(target) = column.target
         && target != id
         && let Some(row) = place()
@@ -224,13 +231,14 @@ fn check_column(column: &RegionColumn, id: ObjectId, shape: &[usize]) -> std::re
         return Err((row, error!(Corrupt, "it points to another object")));
     }
     let limit = shape.first().map_or(0, |n| *n as u64);
-    if let Some((row, (_, to))) = column.spans.iter().enumerate().find(|(_, (_, to))| *to > limit) {
+    if let Some((row, (_, to))) = spans.iter().enumerate().find(|(_, (_, to))| *to > limit) {
         return Err((row, error!(Corrupt, "it selects rows up to {to} of {limit}")));
     }
     if let Some(rest) = &column.rest {
         let axes = shape.get(1..).unwrap_or(&[]);
-        let full = rest.len() == axes.len() && rest.iter().zip(axes).all(|((low, high), n)| *low == 0 && high + 1 == *n as u64);
-        if !full && let Some(row) = column.spans.iter().position(|(a, b)| a < b) {
+        let full =
+            rest.len() == axes.len() && rest.iter().zip(axes).all(|((low, high), n)| *low == 0 && high.checked_add(1) == Some(*n as u64));
+        if !full && let Some(row) = spans.iter().position(|(a, b)| a < b) {
             return Err((row, error!(Unsupported, "it selects some columns only")));
         }
     }
@@ -252,14 +260,16 @@ fn rows_of(reference: &RegionRef, id: ObjectId, shape: &[usize]) -> Result<Rows>
     }
     let limit = shape.first().map_or(0, |n| *n as u64);
     let check = |from: u64, to: u64| {
-        if to > limit {
-            bail!(Corrupt, "it selects rows up to {to} of {limit}");
+        if to > limit || from > to {
+            bail!(Corrupt, "it selects the rows {from} to {to} of {limit}");
         }
         Ok((from, to))
     };
     // Full rows only: a block of columns has no place in a product.
     let full = |low: &[u64], high: &[u64]| {
-        low.iter().skip(1).all(|n| *n == 0) && high.iter().zip(shape).skip(1).all(|(h, n)| h + 1 == *n as u64) && low.len() == shape.len()
+        low.iter().skip(1).all(|n| *n == 0)
+            && high.iter().zip(shape).skip(1).all(|(h, n)| h.checked_add(1) == Some(*n as u64))
+            && low.len() == shape.len()
     };
     match &reference.region.kind {
         RegionKind::None => Ok(Rows::One(0, 0)),
@@ -272,13 +282,13 @@ fn rows_of(reference: &RegionRef, id: ObjectId, shape: &[usize]) -> Result<Rows>
             }
             let (Some(&first), Some(&last)) = (low.first(), high.first()) else { bail!(Corrupt, "it selects nothing of a scalar") };
             if whole(0) {
-                return check(first, last + 1).map(|(a, b)| Rows::One(a, b));
+                return check(first, last.saturating_add(1)).map(|(a, b)| Rows::One(a, b));
             }
             let (Some(&start), Some(&stride), Some(&count), Some(&block)) = (start.first(), stride.first(), count.first(), block.first())
             else {
                 bail!(Corrupt, "its selection has no axes");
             };
-            check(first, last + 1)?;
+            check(first, last.saturating_add(1))?;
             Ok(Rows::Many((0..count).map(|i| (start + i * stride, start + i * stride + block)).collect()))
         }
         RegionKind::Blocks(blocks) => {
@@ -288,13 +298,13 @@ fn rows_of(reference: &RegionRef, id: ObjectId, shape: &[usize]) -> Result<Rows>
                     bail!(Unsupported, "it selects some columns only");
                 }
                 let (Some(&first), Some(&last)) = (low.first(), high.first()) else { bail!(Corrupt, "it selects nothing of a scalar") };
-                ranges.push(check(first, last + 1)?);
+                ranges.push(check(first, last.saturating_add(1))?);
             }
             Ok(Rows::Many(ranges))
         }
         RegionKind::Points(points) if shape.len() == 1 => points
             .iter()
-            .map(|p| p.first().map_or_else(|| Err(error!(Corrupt, "it selects a point without place")), |&n| check(n, n + 1)))
+            .map(|p| p.first().map_or_else(|| Err(error!(Corrupt, "it selects a point without place")), |&n| check(n, n.saturating_add(1))))
             .collect::<Result<_>>()
             .map(Rows::Many),
         RegionKind::Points(_) => bail!(Unsupported, "it selects single elements of rows"),

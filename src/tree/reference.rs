@@ -134,7 +134,9 @@ impl Region {
                 if count.contains(&0) || block.contains(&0) {
                     return None;
                 }
-                let last = (0..rank).map(|k| start[k] + (count[k] - 1) * stride[k] + block[k] - 1).collect();
+                // Those of a damaged file may be any numbers.
+                let last = |k: usize| (count[k] - 1).saturating_mul(stride[k]).saturating_add(start[k]).saturating_add(block[k] - 1);
+                let last = (0..rank).map(last).collect();
                 Some((start.clone(), last))
             }
             RegionKind::Blocks(blocks) => fold(&mut blocks.iter().map(|(a, b)| (a, b))),

@@ -145,7 +145,7 @@ fn rounds(stages: u64, fresh: bool) {
                         begun = Some((v.parse::<u64>().unwrap(), Instant::now()));
                         // The clock runs from the first word on.
                         deadline = deadline
-                            .or_else(|| Some(Instant::now() + Duration::from_micros(random.next() % (took.as_micros() as u64 * 3 / 2))));
+                            .or_else(|| Some(Instant::now() + Duration::from_micros(random.next() % (took.as_micros() as u64 * 3))));
                     } else if let Some((_, v)) = line.split_once("@done ") {
                         done.push(v.parse::<u64>().unwrap());
                         took = (took + begun.unwrap().1.elapsed()) / 2;
@@ -191,7 +191,7 @@ fn rounds(stages: u64, fresh: bool) {
     }
     println!("{ROUNDS} kills, seed {seed}: {killed_inside} in the middle of a stage, {published} after at least one was finalized");
     assert!(killed_inside >= ROUNDS / 4, "only {killed_inside} kills hit a stage");
-    assert!(published >= ROUNDS / 20, "only {published} writers finalized a stage");
+    assert!(published >= ROUNDS / 50, "only {published} writers finalized a stage");
 }
 
 #[test]

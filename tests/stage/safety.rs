@@ -130,6 +130,26 @@ fn stages_of_one_session_are_published_one_by_one() {
 }
 
 #[test]
+fn stages_are_finalized_one_after_the_other() {
+    // The lock is given up with the first, and taken again for the next.
+    let (dir, path) = place();
+    let mut writer = begin(&path);
+    for stage in ["a", "b", "c"] {
+        writer.write_stage(stage, &small(1.0), &StageOptions::new()).unwrap();
+    }
+    writer.finalize_stage("b").unwrap();
+    assert_eq!((complete(&path).unwrap(), names(&dir)), (vec!["b".to_owned()], vec!["run_stage.h5".to_owned()]));
+    writer.finalize_stage("a").unwrap();
+    // What somebody else has rebuilt in between is not this session's to finish.
+    finish(&path, "c", &small(7.0));
+    let e = writer.finalize_stage("c").unwrap_err();
+    assert!(e.kind() == ErrorKind::Locked && e.to_string().contains("rebuilt"), "{e}");
+    drop(writer);
+    assert_eq!(complete(&path).unwrap(), ["a", "b", "c"]);
+    assert_eq!((values(&path, "c"), names(&dir)), (vec![7.0, 8.0], vec!["run_stage.h5".to_owned()]));
+}
+
+#[test]
 fn a_stage_that_somebody_rebuilt_meanwhile_is_not_continued() {
     let (_dir, path) = place();
     let mut writer = begin(&path);

@@ -57,17 +57,20 @@ pub(super) fn is_usual(id: hid_t) -> bool {
 }
 
 /// Reads that many bytes; `None` if they are not there.
-pub(super) fn fill(fd: BorrowedFd<'_>, mut to: &mut [u8], mut at: u64) -> Option<()> {
-    while !to.is_empty() {
-        match rustix::io::pread(fd, &mut *to, at) {
-            Ok(0) => return None,
-            Ok(n) => {
-                to = to.get_mut(n..)?;
-                at = at.checked_add(n as u64)?;
-            }
+pub(super) fn fill(fd: BorrowedFd<'_>, to: &mut [u8], at: u64) -> Option<()> {
+    (fill_some(fd, to, at) == to.len()).then_some(())
+}
+
+/// Reads bytes up to the end of the file, and tells how many.
+pub(super) fn fill_some(fd: BorrowedFd<'_>, to: &mut [u8], at: u64) -> usize {
+    let mut done = 0;
+    while let Some(rest) = to.get_mut(done..).filter(|r| !r.is_empty()) {
+        match rustix::io::pread(fd, rest, at.saturating_add(done as u64)) {
+            Ok(0) => break,
+            Ok(n) => done += n,
             Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
+            Err(_) => break,
         }
     }
-    Some(())
+    done
 }

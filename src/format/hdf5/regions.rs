@@ -19,6 +19,8 @@ use std::os::fd::BorrowedFd;
 
 /// The least size of a collection, and the largest one that is read here.
 const SIZES: std::ops::RangeInclusive<usize> = 4096..=16 << 20;
+/// The bytes that are read at once.
+const WINDOW: usize = 256 << 10;
 /// So many collections are kept.
 const KEPT: usize = 32;
 /// The most axes that the library knows.
@@ -60,14 +62,13 @@ pub(super) fn read(dataset: &Hdf5Dataset, dtype: &DType, type_id: i64, shape: &[
     let rows_in_all = shape.first().copied().unwrap_or(0);
     let column = || RegionColumn { spans: Vec::with_capacity(rows_in_all), ..RegionColumn::default() };
     let mut columns: Vec<RegionColumn> = offsets.iter().map(|_| column()).collect();
-    descriptor::with(file.id(), |fd| rows(&mut columns, &mut Heap { fd, kept: Vec::new(), places: HashMap::new(), next: 0, last: 0 }))
-        .transpose()?;
+    descriptor::with(file.id(), |fd| rows(&mut columns, &mut Heap::new(fd))).transpose()?;
     Ok(Some(columns).filter(|c| c.iter().all(|c| c.spans.len() == rows_in_all)))
 }
 
 /// The global heap of a file: the collections that were read last.
 struct Heap<'f> {
-    fd: BorrowedFd<'f>,
+    ahead: Ahead<'f>,
     kept: Vec<Collection>,
     places: HashMap<u64, usize>,
     /// The collection that is replaced next, and the one that was used last.
@@ -84,6 +85,28 @@ struct Collection {
     places: Vec<u32>,
 }
 
+/// Bytes of the file that were read at once: collections often lie side by side.
+struct Ahead<'f> {
+    fd: BorrowedFd<'f>,
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+impl Ahead<'_> {
+    /// Some bytes of the file; `None` if they are not there.
+    fn get(&mut self, at: u64, count: usize) -> Option<&[u8]> {
+        let end = at.checked_add(count as u64)?;
+        if at < self.at || end > self.at + self.bytes.len() as u64 {
+            self.bytes.resize(self.bytes.len().max(WINDOW).max(count), 0);
+            let got = descriptor::fill_some(self.fd, &mut self.bytes, at);
+            self.bytes.truncate(got);
+            self.at = at;
+        }
+        let from = usize::try_from(at - self.at).ok()?;
+        self.bytes.get(from..from.checked_add(count)?)
+    }
+}
+
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes)
 }
@@ -92,7 +115,12 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes)
 }
 
-impl Heap<'_> {
+impl<'f> Heap<'f> {
+    fn new(fd: BorrowedFd<'f>) -> Self {
+        let ahead = Ahead { fd, at: 0, bytes: Vec::new() };
+        Self { ahead, kept: Vec::new(), places: HashMap::new(), next: 0, last: 0 }
+    }
+
     /// Adds the reference of these 12 bytes to a column; `None`, and nothing is done, if it is an unusual one.
     fn add(&mut self, raw: &[u8], file: &OpenFile, column: &mut RegionColumn) -> Result<Option<()>> {
         let (Some(address), Some(number)) = (u64_at(raw, 0), u32_at(raw, 8)) else { return Ok(None) };
@@ -128,7 +156,7 @@ impl Heap<'_> {
         }
         collection.address = address;
         collection.places.clear();
-        collection.good = collection.read(self.fd).is_some();
+        collection.good = collection.read(&mut self.ahead).is_some();
         self.places.insert(address, place);
         Some(place)
     }
@@ -157,17 +185,16 @@ fn add(object: &[u8], file: &OpenFile, column: &mut RegionColumn) -> Option<()> 
 }
 
 impl Collection {
-    fn read(&mut self, fd: BorrowedFd<'_>) -> Option<()> {
+    fn read(&mut self, ahead: &mut Ahead<'_>) -> Option<()> {
         let Self { address, bytes, places, .. } = self;
-        let first = *SIZES.start();
-        bytes.resize(bytes.len().max(first), 0);
-        descriptor::fill(fd, bytes.get_mut(..first)?, *address)?;
-        let size = usize::try_from(u64_at(bytes, 8)?).ok()?;
-        if !bytes.starts_with(b"GCOL\x01") || !SIZES.contains(&size) {
+        let head = ahead.get(*address, *SIZES.start())?;
+        let size = usize::try_from(u64_at(head, 8)?).ok()?;
+        if !head.starts_with(b"GCOL\x01") || !SIZES.contains(&size) {
             return None;
         }
-        bytes.resize(size, 0);
-        descriptor::fill(fd, bytes.get_mut(first..)?, address.checked_add(first as u64)?)?;
+        bytes.clear();
+        bytes.extend_from_slice(ahead.get(*address, size)?);
+        places.push(0);
         let mut at = HEAD;
         while at + HEAD <= size {
             let number = usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
@@ -177,10 +204,14 @@ impl Collection {
             }
             let data = usize::try_from(u64_at(bytes, at + 8)?).ok()?;
             let end = data.checked_next_multiple_of(8)?.checked_add(at + HEAD).filter(|e| *e <= size)?;
-            if places.len() <= number {
-                places.resize(number + 1, 0);
+            let place = u32::try_from(at).ok()?;
+            // They mostly follow each other.
+            if places.len() == number {
+                places.push(place);
+            } else {
+                places.resize(places.len().max(number + 1), 0);
+                *places.get_mut(number)? = place;
             }
-            *places.get_mut(number)? = u32::try_from(at).ok()?;
             at = end;
         }
         Some(())
