@@ -257,6 +257,8 @@ fn bad_input_is_refused_in_one_line() {
     std::fs::write(&text, "not HDF5 at all\n".repeat(100)).unwrap();
     let empty = beside(&file, "empty.h5");
     std::fs::write(&empty, "").unwrap();
+    #[cfg(not(feature = "mpi"))] // with MPI: tests/mpi/faults/tool.rs
+    refused(&["copy", &file, &new, "--distributed", "night/vis=0"], &["this build has no MPI", "feature 'mpi'", "mpirun"]);
     for command in ["tree", "show", "dump", "repack", "verify"] {
         refused(&[command, &missing], &["no such file", "missing.h5"]);
         refused(&[command, folder], &["directory"]);

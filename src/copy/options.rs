@@ -258,6 +258,9 @@ impl<'a> DeepCopy<'a> {
 
     /// Copies everything below one group, and its attributes, into the other.
     ///
+    /// # Collective
+    /// If ranks share the destination, all of them call it, with the same choices and sources of the same content.
+    ///
     /// # Errors
     /// `AlreadyExists` if a name is taken and [`overwrite`](Self::overwrite) was not said; `NotFound` for a selection whose dataset is not there;
     /// `Selection`; `Dtype` for a string that cannot be converted; `InvalidArgument` if one group is within the other, or for

@@ -16,6 +16,9 @@ impl DeepCopy<'_> {
     /// A file that is there is replaced. It may be the one that the group lives in: handles of the old content keep it. The format is that of
     /// the file that is there, else the one that the name claims, else HDF5.
     ///
+    /// # Collective
+    /// If ranks share the tree of the group, all of them call it, with the same choices.
+    ///
     /// # Errors
     /// As [`run`](Self::run) and [`publish_file`](crate::publish::publish_file): `Locked`, `NotFound`, `Io`. Then the file is what it was.
     pub fn save(self, from: &dyn Group, path: impl AsRef<Path>) -> Result<CopyReport> {
@@ -23,6 +26,9 @@ impl DeepCopy<'_> {
     }
 
     /// As [`save`](Self::save), with the choices of [`lock_file`]: a timeout, durability, what becomes of the temporary after a failure.
+    ///
+    /// # Collective
+    /// As [`save`](Self::save).
     ///
     /// # Errors
     /// As [`save`](Self::save).
@@ -77,7 +83,7 @@ impl DeepCopy<'_> {
         Ok(loaded)
     }
 
-    /// Reads a file into a new tree that the ranks of a communicator share. Collective: all ranks call it with the same arguments.
+    /// Reads a file into a new tree that the ranks of a communicator share.
     ///
     /// Which datasets are distributed, and on which axis, say the marks of the file and [`hints`](Self::hints); the others are common. A selection is
     /// applied first, and what it leaves is spread. Everything but the elements of distributed datasets is read by rank 0 and sent to the
@@ -102,6 +108,9 @@ impl DeepCopy<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// # Collective
+    /// All ranks of the communicator call it, with the same path and the same choices.
+    ///
     /// # Errors
     /// `Collective` with the first cause and its rank, the same on all ranks; alone, a rank gets the cause itself: as [`load`](Self::load), and
     /// `Unsupported` if the hints distribute what is not of a plain type.
@@ -111,7 +120,10 @@ impl DeepCopy<'_> {
 
     /// Copies everything below a group into a new tree in memory, whose root keeps creation order if the group does.
     ///
-    /// That of a tree that ranks share is shared by them too, and distributed datasets stay so. Then it is collective.
+    /// That of a tree that ranks share is shared by them too, and distributed datasets stay so.
+    ///
+    /// # Collective
+    /// If ranks share the tree of the group, all of them call it.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -134,10 +146,12 @@ impl MemGroup {
     }
 
     /// Reads everything in a file into a new tree that the ranks of a communicator share: caput's `MemGroup.from_file(.., distributed=True, comm=comm)`.
-    /// Collective.
     ///
     /// Datasets that the file marks as distributed are spread over the ranks. Selections, and what the file does not say, are choices of
     /// [`DeepCopy::load_distributed`].
+    ///
+    /// # Collective
+    /// All ranks of the communicator call it, with the same path.
     ///
     /// # Errors
     /// As [`DeepCopy::load_distributed`].
@@ -147,6 +161,9 @@ impl MemGroup {
 
     /// A copy of a group of any backend in memory: caput's `MemGroup.from_group`. One that is in memory shares its elements until one side writes.
     /// Of a tree that ranks share it is collective; [`MemGroup::copy`] is local.
+    ///
+    /// # Collective
+    /// If ranks share the tree of the group, all of them call it.
     ///
     /// # Errors
     /// As [`DeepCopy::run`].
@@ -172,6 +189,9 @@ impl MemGroup {
     /// assert_eq!(back.dataset("night/vis")?.read::<f64>()?.sum(), 3.0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Collective
+    /// If ranks share the tree, all of them call it, with the same path.
     ///
     /// # Errors
     /// As [`DeepCopy::save`]: `Locked` with the name of the other writer, `NotFound` if the directory is not there, `Io`.

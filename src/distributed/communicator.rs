@@ -28,11 +28,17 @@ pub trait Communicator: fmt::Debug + Send + Sync {
 
     /// Waits until all ranks are here.
     ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
+    ///
     /// # Errors
     /// `Collective` if the communicator is poisoned or a rank is lost.
     fn barrier(&self) -> Result<()>;
 
     /// Gives every rank the bytes of the root; those that the others hand in are replaced, whatever their length.
+    ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
     ///
     /// # Errors
     /// As [`barrier`](Self::barrier).
@@ -40,17 +46,26 @@ pub trait Communicator: fmt::Debug + Send + Sync {
 
     /// Gives the root the bytes of all ranks, of any lengths, by rank; the others get `None`.
     ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
+    ///
     /// # Errors
     /// As [`barrier`](Self::barrier).
     fn gather(&self, data: &[u8], root: usize) -> Result<Option<Vec<Vec<u8>>>>;
 
     /// Gives every rank the bytes of all ranks, of any lengths, by rank.
     ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
+    ///
     /// # Errors
     /// As [`barrier`](Self::barrier).
     fn all_gather(&self, data: &[u8]) -> Result<Vec<Vec<u8>>>;
 
     /// Sends to each rank the bytes for it, of any lengths, and returns what each rank sent here, by rank.
+    ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
     ///
     /// # Errors
     /// `InvalidArgument` if there is not one part for each rank, and as [`barrier`](Self::barrier).
@@ -59,12 +74,18 @@ pub trait Communicator: fmt::Debug + Send + Sync {
     /// Sends bytes to one rank while it receives bytes from another, which may be the same one or this rank itself. The receiver knows the
     /// length. Nobody sends or receives where the rank is `None`. Only the ranks that are partners of each other need to call.
     ///
+    /// # Collective
+    /// The ranks that are partners of each other call it; the others need not.
+    ///
     /// # Errors
     /// `Collective` if the lengths disagree, and as [`barrier`](Self::barrier).
     fn send_recv(&self, send: Option<(usize, &[u8])>, recv: Option<(usize, &mut [u8])>) -> Result<()>;
 
     /// Sends messages to one rank while it receives messages from another, several of them under way at a time. As [`send_recv`](Self::send_recv)
     /// of the first ones, of the second ones and so on, without waiting for each. The ranks are others than this one.
+    ///
+    /// # Collective
+    /// As [`send_recv`](Self::send_recv).
     ///
     /// # Errors
     /// As [`send_recv`](Self::send_recv); `Io` if there is no memory for a message.
@@ -74,6 +95,9 @@ pub trait Communicator: fmt::Debug + Send + Sync {
 
     /// Combines numbers element by element over the ranks, in the order of the ranks, so that every rank gets the very same result.
     ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
+    ///
     /// # Errors
     /// `InvalidArgument` if the bytes are no whole number of elements or the lengths differ, `Unsupported` if the operation has no meaning for
     /// the numbers, and as [`barrier`](Self::barrier).
@@ -81,17 +105,26 @@ pub trait Communicator: fmt::Debug + Send + Sync {
 
     /// Combines numbers as [`all_reduce`](Self::all_reduce), for the root only: what the others hold stays as it is.
     ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
+    ///
     /// # Errors
     /// As [`all_reduce`](Self::all_reduce).
     fn reduce(&self, data: &mut [u8], number: Number, op: ReduceOp, root: usize) -> Result<()>;
 
     /// Makes new communicators: the ranks that give one color come together, ordered by key, then by rank. `None` for a rank without color.
     ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
+    ///
     /// # Errors
     /// As [`barrier`](Self::barrier).
     fn split(&self, color: Option<u32>, key: usize) -> Result<Option<CommRef>>;
 
     /// Waits until all ranks are here, at most so long. Late ranks poison the communicator. Without a limit it is a barrier.
+    ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
     ///
     /// # Errors
     /// `Collective`, with the ranks that did not come, on each rank that is here.

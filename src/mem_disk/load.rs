@@ -74,7 +74,7 @@ impl LoadOptions {
         self
     }
 
-    /// Reads into a tree that the ranks of a communicator share: caput's `distributed=True, comm=comm`. Opening is collective then.
+    /// Reads into a tree that the ranks of a communicator share: caput's `distributed=True, comm=comm`.
     pub fn distributed(mut self, comm: CommRef) -> Self {
         self.comm = Some(comm);
         self
@@ -93,6 +93,9 @@ impl LoadOptions {
     }
 
     /// Opens the file.
+    ///
+    /// # Collective
+    /// With [`distributed`](Self::distributed) all ranks of the communicator call it, with the same path and the same choices.
     ///
     /// # Errors
     /// `InvalidArgument` for selections or conversions of a group that stays on disk, or a mode for one that does not; as

@@ -197,6 +197,9 @@ impl MemDiskGroup {
 
     /// Saves it to a file, hidden groups too. Others see the complete old file or the complete new one, whatever happens.
     ///
+    /// # Collective
+    /// If ranks share the tree within, all of them call it, with the same path.
+    ///
     /// # Errors
     /// As [`save_with`](Self::save_with).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<CopyReport> {
@@ -204,6 +207,9 @@ impl MemDiskGroup {
     }
 
     /// [`save`](Self::save) with choices: filters, chunks, converted strings, progress.
+    ///
+    /// # Collective
+    /// As [`save`](Self::save).
     ///
     /// # Errors
     /// `Locked` if somebody else writes it; `InvalidArgument` if this group lives in that file; as [`DeepCopy::run`]; what the file system says.

@@ -81,10 +81,13 @@ impl MemGroup {
         self.0.convert(|| Ok(self.dataset(name)?.handle().clone()), target, call)
     }
 
-    /// Spreads a common dataset over the ranks of the tree: each keeps its block along the axis. Collective; no elements move. One that is
+    /// Spreads a common dataset over the ranks of the tree: each keeps its block along the axis. One that is
     /// distributed already is redistributed.
     ///
     /// Attributes, chunks, filters and `maxshape` stay; it cannot grow while it is distributed. The ranks' copies are taken as they are: where they differ, each block is that of its rank.
+    ///
+    /// # Collective
+    /// All ranks that share the tree call it, with the same arguments. No elements move.
     ///
     /// # Errors
     /// `NotFound`, `NotADataset`, `InvalidArgument` for an axis that is not there, `Unsupported` for elements that are not plain, and in a
@@ -93,7 +96,10 @@ impl MemGroup {
         self.convert(name, Target::On(axis.into()), "distribute the dataset").map(MemDatasetDistributed)
     }
 
-    /// Gives every rank all of a distributed dataset. Collective. One that is common already stays as it is.
+    /// Gives every rank all of a distributed dataset. One that is common already stays as it is.
+    ///
+    /// # Collective
+    /// All ranks that share the tree call it, with the same arguments.
     ///
     /// # Errors
     /// `NotFound`, `NotADataset`, `Unsupported` in a tree that no ranks share, `Io` if there is no memory; `Collective` if the ranks disagree.
@@ -101,7 +107,10 @@ impl MemGroup {
         self.convert(name, Target::Common, "make the dataset common").map(MemDatasetCommon)
     }
 
-    /// Spreads a distributed dataset along another axis. Collective. All handles of it see the new parts.
+    /// Spreads a distributed dataset along another axis. All handles of it see the new parts.
+    ///
+    /// # Collective
+    /// All ranks that share the tree call it, with the same arguments.
     ///
     /// # Errors
     /// As [`dataset_common_to_distributed`](Self::dataset_common_to_distributed); `Unsupported` if the dataset is common.
@@ -117,7 +126,10 @@ impl MemGroup {
 }
 
 impl MemDatasetDistributed {
-    /// Spreads the dataset along another axis: caput's `redistribute`. Collective. All handles of it see the new parts.
+    /// Spreads the dataset along another axis: caput's `redistribute`. All handles of it see the new parts.
+    ///
+    /// # Collective
+    /// All ranks that share the tree call it, with the same arguments.
     ///
     /// # Errors
     /// `InvalidArgument` for an axis that is not there, `Unsupported` if the dataset became common; `Collective` if the ranks disagree.
@@ -132,7 +144,10 @@ impl MemDatasetDistributed {
 }
 
 impl MemDataset {
-    /// Spreads a distributed dataset along another axis, as [`MemDatasetDistributed::redistribute`]. Collective.
+    /// Spreads a distributed dataset along another axis, as [`MemDatasetDistributed::redistribute`].
+    ///
+    /// # Collective
+    /// All ranks that share the tree call it, with the same arguments.
     ///
     /// # Errors
     /// As there; `Unsupported` if the dataset is common.

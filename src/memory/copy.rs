@@ -230,6 +230,9 @@ impl MemGroup {
     /// # Ok::<(), memh5::Error>(())
     /// ```
     ///
+    /// # Collective
+    /// In a tree that ranks share all of them call it, with the same arguments.
+    ///
     /// # Errors
     /// `AlreadyExists`, `NotAGroup`, `InvalidName`; `InvalidArgument` if the dataset is distributed and this tree is not, or over other ranks.
     pub fn share(&self, name: &str, dataset: &MemDataset) -> Result<()> {

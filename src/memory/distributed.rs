@@ -63,10 +63,13 @@ impl MemGroup {
         self.agreement().map(Agreement::terms)
     }
 
-    /// Changes the terms of collective calls, for the whole tree. Collective.
+    /// Changes the terms of collective calls, for the whole tree.
     ///
     /// With [`Checks::Off`](crate::distributed::Checks::Off) a call that changes the structure does not communicate at all: a mistake of one rank stays
     /// with it, and the trees of the ranks can differ from then on.
+    ///
+    /// # Collective
+    /// All ranks that share the tree give the same terms.
     ///
     /// # Errors
     /// `Unsupported` if the tree is of this process alone; `Collective` if the ranks give different terms.

@@ -12,7 +12,7 @@ use crate::path;
 use crate::tree::{CollectiveCall, DatasetSpec, Fill, Filter, Layout, Object, resolve};
 
 impl MemGroup {
-    /// Begins to make a dataset that is spread over the ranks of the tree: a builder, finished by `create()` or `write(array)`. Collective.
+    /// Begins to make a dataset that is spread over the ranks of the tree: a builder, finished by `create()` or `write(array)`, which all ranks call.
     ///
     /// ```
     /// use memh5::distributed::SelfComm;
@@ -152,7 +152,10 @@ impl DistributedBuilder<'_> {
         self
     }
 
-    /// Makes the dataset, filled with its fill value, or zeros. Collective.
+    /// Makes the dataset, filled with its fill value, or zeros.
+    ///
+    /// # Collective
+    /// All ranks that share the tree call it, with the same arguments.
     ///
     /// # Errors
     /// `Unsupported` in a tree that no ranks share, and for elements that are not plain; `AlreadyExists`, `NotAGroup`, `InvalidName`, `Shape`, `Dtype`,
@@ -179,7 +182,6 @@ impl DistributedBuilder<'_> {
     }
 
     /// Makes the dataset of an array, which is adopted without a copy if it has the wanted type and axis, else converted, and redistributed.
-    /// Collective.
     ///
     /// ```
     /// use memh5::distributed::{DistributedArray, ThreadComm};
@@ -193,6 +195,9 @@ impl DistributedBuilder<'_> {
     /// })?;
     /// # Ok::<(), memh5::Error>(())
     /// ```
+    ///
+    /// # Collective
+    /// All ranks that share the tree call it, with the same arguments.
     ///
     /// # Errors
     /// As [`create`](Self::create); `Shape` if the array has not the shape that was given, `Dtype` if it cannot be converted, `InvalidArgument` if it

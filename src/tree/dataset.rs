@@ -108,6 +108,10 @@ pub trait Dataset: Object {
 /// assert_eq!(vis.read_slice::<Vec<f64>>((.., -1))?, [8.0, 4.0]);
 /// # Ok::<(), memh5::Error>(())
 /// ```
+///
+/// # Collective
+/// In a tree that ranks share, [`resize`](DatasetExt::resize), [`append`](DatasetExt::append) and [`push_rows`](DatasetExt::push_rows) are calls of all
+/// ranks, with the same arguments. All else is local; what of a distributed dataset lies on other ranks, [`Dataset::read_together`] reads.
 pub trait DatasetExt: Dataset {
     /// The shape; empty for a scalar.
     ///

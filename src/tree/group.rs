@@ -241,6 +241,10 @@ pub trait Group: Object {
 /// assert_eq!(root.group("night")?.dataset("/night/vis")?.name(), "/night/vis");
 /// # Ok::<(), memh5::Error>(())
 /// ```
+///
+/// # Collective
+/// In a tree that ranks share ([`MemGroup::distributed`](crate::MemGroup::distributed)) all ranks make each call that changes the structure, with the same
+/// arguments: those that create, require, link, rename, delete. Look-ups and listings are local.
 pub trait GroupExt: Group {
     /// Opens what a path leads to.
     ///

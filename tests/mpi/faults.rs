@@ -1,6 +1,16 @@
-//! What happens when ranks are lost, under real `mpirun`: each case ends within ten seconds, and says why.
+//! What happens when ranks are lost, when files cannot be written, and when the tool is misused, under real `mpirun`: each job ends within ten seconds,
+//! and says why.
 //!
 //! Without arguments this program starts itself under `mpirun` for each case; a rank knows its case by the environment.
+
+#[cfg(feature = "hdf5")]
+#[path = "faults/files.rs"]
+mod files;
+#[path = "faults/job.rs"]
+mod job;
+#[cfg(all(feature = "hdf5", feature = "cli"))]
+#[path = "faults/tool.rs"]
+mod tool;
 
 use memh5::distributed::mpi::abort_on_panic;
 use memh5::distributed::{Agreement, Call, CommRef, Mpi, MpiComm, Terms};
@@ -28,6 +38,20 @@ const FAULTS: &[Fault] = &[
         rank: panic_before,
         printed: None,
         said: "a panic ended the program",
+        succeeds: false,
+    },
+    Fault {
+        name: "a rank that returns an error before the call",
+        rank: error_before,
+        printed: Some("rank 1 did not come within the deadline"),
+        said: "",
+        succeeds: true,
+    },
+    Fault {
+        name: "an error in an exchange ends the job within the watchdog's time",
+        rank: error_in_an_exchange,
+        printed: None,
+        said: "the limit of the watchdog",
         succeeds: false,
     },
     Fault {
@@ -75,24 +99,45 @@ const FAULTS: &[Fault] = &[
     Fault { name: "calls after the end", rank: after_the_end, printed: Some("fine"), said: "", succeeds: true },
 ];
 
+/// Cases that start jobs of their own.
+fn others() -> Vec<(&'static str, fn() -> std::result::Result<(), String>)> {
+    #[allow(unused_mut)]
+    let mut cases = Vec::new();
+    #[cfg(feature = "hdf5")]
+    cases.extend(files::CASES);
+    #[cfg(all(feature = "hdf5", feature = "cli"))]
+    cases.extend(tool::CASES);
+    cases
+}
+
 fn main() {
+    #[cfg(feature = "hdf5")]
+    if files::play() {
+        return;
+    }
     if let Some(case) = std::env::var_os(CASE) {
         let case = FAULTS.iter().find(|fault| *fault.name == *case).expect("the case is known");
         return play(case);
     }
     let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let mut failed = 0;
-    for fault in FAULTS {
-        if !filters.is_empty() && !filters.iter().any(|filter| fault.name.contains(filter.as_str())) {
-            continue;
+    let mut test = |name: &str, run: &dyn Fn() -> Option<String>| {
+        if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
+            return;
         }
         let begin = Instant::now();
-        let wrong = drive(fault);
-        println!("test {} ... {} ({:.1} s)", fault.name, if wrong.is_none() { "ok" } else { "FAILED" }, begin.elapsed().as_secs_f64());
+        let wrong = run();
+        println!("test {name} ... {} ({:.1} s)", if wrong.is_none() { "ok" } else { "FAILED" }, begin.elapsed().as_secs_f64());
         if let Some(wrong) = wrong {
             println!("{wrong}");
             failed += 1;
         }
+    };
+    for fault in FAULTS {
+        test(fault.name, &|| drive(fault));
+    }
+    for (name, case) in others() {
+        test(name, &|| case().err());
     }
     println!("test result: {}. {failed} failed", if failed == 0 { "ok" } else { "FAILED" });
     std::process::exit(i32::from(failed > 0));
@@ -100,34 +145,21 @@ fn main() {
 
 /// Runs a case on three ranks; returns what went wrong.
 fn drive(fault: &Fault) -> Option<String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/mpirun.sh");
-    let begin = Instant::now();
-    let output = Command::new(script)
-        .arg(std::env::current_exe().expect("the program knows its path"))
-        .envs([(CASE, fault.name), ("MEMH5_RANKS", "3"), ("MEMH5_SECONDS", "30"), ("RUST_BACKTRACE", "0")])
-        .output()
-        .expect("mpirun starts");
-    let elapsed = begin.elapsed();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let mut wrong = Vec::new();
-    if elapsed > Duration::from_secs(10) {
-        wrong.push(format!("took {elapsed:?}"));
-    }
-    if output.status.success() != fault.succeeds {
-        wrong.push(format!("ended with {}", output.status));
-    }
+    let program = std::env::current_exe().expect("the program knows its path");
+    let ended = job::run(3, "", &program, &[], &[(CASE, fault.name)]);
+    let mut wrong: Vec<String> = ended.expect(fault.succeeds).err().into_iter().collect();
     if let Some(printed) = fault.printed {
         for rank in 0..3 {
             let expected = |line: &str| line.starts_with(&format!("rank {rank}:")) && line.contains(printed);
-            if !out.lines().any(expected) {
+            if !ended.out.lines().any(expected) {
                 wrong.push(format!("rank {rank} did not print: {printed}"));
             }
         }
     }
-    if !err.contains(fault.said) {
+    if !ended.err.contains(fault.said) {
         wrong.push(format!("nobody said: {}", fault.said));
     }
-    (!wrong.is_empty()).then(|| format!("    {}\n--- stdout\n{out}--- stderr\n{err}", wrong.join("\n    ")))
+    (!wrong.is_empty()).then(|| format!("    {}\n{}", wrong.join("\n    "), ended.told()))
 }
 
 /// What one rank does.
@@ -155,6 +187,28 @@ fn out_of_luck(comm: &CommRef) {
 fn panic_before(comm: &CommRef) -> Result<()> {
     out_of_luck(comm);
     Agreement::new(comm.clone()).collective(call(), |_| Ok(()))
+}
+
+/// The rank is named to the others, where a deadline is set.
+fn error_before(comm: &CommRef) -> Result<()> {
+    let agreement = Agreement::new(comm.clone());
+    agreement.set_terms(Terms::default().deadline(Duration::from_secs(1)).watchdog(None))?;
+    if comm.rank() == 1 {
+        return Err(Error::new(ErrorKind::Io, "out of luck; rank 1 did not come within the deadline"));
+    }
+    agreement.collective(call(), |_| Ok(()))
+}
+
+/// Against the rule for those who write collective calls: between two agreements one rank fails, and the others wait for its message.
+fn error_in_an_exchange(comm: &CommRef) -> Result<()> {
+    let agreement = Agreement::new(comm.clone());
+    agreement.set_terms(Terms::default().watchdog(Some(Duration::from_secs(1))))?;
+    agreement.collective(call(), |step| {
+        if comm.rank() == 1 {
+            return Err(Error::new(ErrorKind::Io, "out of luck"));
+        }
+        step.comm().send_recv(None, Some((1, &mut [0])))
+    })
 }
 
 /// Makes the panic of the rank an error, so that all ranks live to print what they know.

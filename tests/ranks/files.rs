@@ -19,7 +19,6 @@ crate::cases![
     failures_leave_the_old_file,
     caputs_sample,
     parts_of_the_ranks,
-    one_lock_for_all,
     mem_disk_groups,
 ];
 
@@ -452,31 +451,6 @@ fn parts_of_the_ranks(comm: &CommRef) -> Result<()> {
 
 fn x_of(color: usize) -> Sample {
     Sample::new("x", pattern(&DType::I64, &[5 + color, 3]), 0)
-}
-
-fn one_lock_for_all(comm: &CommRef) -> Result<()> {
-    let scratch = Scratch::new(comm)?;
-    let path = scratch.file("table.txt");
-    let lock = memh5::lock_file(&path).comm(comm.clone()).acquire()?;
-    if comm.rank() == 0 {
-        std::fs::write(lock.tmpfile(), "new").unwrap();
-    }
-    assert_eq!(lock.finish(Ok(comm.rank()))?, comm.rank());
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-    comm.barrier()?;
-    let last = comm.size() - 1;
-    let result = memh5::lock_file(&path).comm(comm.clone()).publish(|tmp| {
-        if comm.rank() == 0 {
-            std::fs::write(tmp, "newer").unwrap();
-        }
-        if comm.rank() == last { Err(memh5::Error::new(ErrorKind::Dtype, "on purpose")) } else { Ok(()) }
-    });
-    let error = result.unwrap_err();
-    assert!(error.to_string().contains("on purpose"), "{error}");
-    assert!(comm.size() == 1 || (error.kind(), error.rank()) == (ErrorKind::Collective, Some(last)));
-    assert_eq!(scratch.names()?, ["table.txt"]);
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-    comm.barrier()
 }
 
 fn mem_disk_groups(comm: &CommRef) -> Result<()> {

@@ -5,9 +5,13 @@
 
 pub mod agreement;
 pub mod arrays;
+#[cfg(feature = "hdf5")]
+pub mod caput;
 pub mod collectives;
 #[cfg(feature = "hdf5")]
 pub mod comparing;
+#[cfg(feature = "hdf5")]
+pub mod faults;
 #[cfg(feature = "hdf5")]
 pub mod files;
 #[cfg(feature = "hdf5")]
@@ -27,7 +31,7 @@ pub type Case = (&'static str, fn(&CommRef) -> Result<()>);
 pub fn all() -> Vec<Case> {
     let cases = [collectives::CASES, agreement::CASES, &arrays::cases(), tree::CASES, tree_faults::CASES].concat();
     #[cfg(feature = "hdf5")]
-    let cases = [&cases[..], files::CASES, parts::CASES, comparing::CASES].concat();
+    let cases = [&cases[..], files::CASES, parts::CASES, comparing::CASES, faults::CASES, caput::CASES].concat();
     #[cfg(all(feature = "contract", feature = "mpi"))]
     let cases = [&cases[..], tree_contract::CASES].concat();
     cases

@@ -3,9 +3,17 @@
 use super::files::{Sample, Scratch, dump_of, dump_of_file, mine, on_first, pattern};
 use memh5::copy::{DeepCopy, StringConversion};
 use memh5::distributed::{CommRef, Hints};
-use memh5::{DType, Filter, MemGroup, Mode, Result, Selection, format, prelude::*};
+use memh5::tree::BitshuffleCompressor;
+use memh5::{AnyArray, DType, ErrorKind, Filter, MemGroup, Mode, Result, Selection, format, prelude::*};
 
-crate::cases![selections_at_load, selections_at_save, strings_are_converted, everything_of_a_dataset_is_kept];
+crate::cases![
+    selections_at_load,
+    selections_at_save,
+    strings_are_converted,
+    everything_of_a_dataset_is_kept,
+    every_filter_on_straddling_chunks,
+    one_lock_for_all
+];
 
 fn selections_at_load(comm: &CommRef) -> Result<()> {
     let scratch = Scratch::new(comm)?;
@@ -178,4 +186,113 @@ fn strings_are_converted(comm: &CommRef) -> Result<()> {
     assert_eq!(tree.dataset("text")?.read_slice::<Vec<String>>(..)?, all);
     assert!(report.lost.iter().any(|n| n.what.contains("common")), "{report}");
     Ok(())
+}
+
+/// What the serial library makes of the same data is what the ranks make, element by element: also where a filter loses digits, where chunks lie on
+/// several ranks or stand over the edges, and where the fill value is one of a filter's parameters.
+fn every_filter_on_straddling_chunks(comm: &CommRef) -> Result<()> {
+    let scratch = Scratch::new(comm)?;
+    let (path, alone) = (scratch.file("ranks.h5"), scratch.file("alone.h5"));
+    let zstd = Filter::Bitshuffle { block_size: 64, compressor: BitshuffleCompressor::Zstd(3) };
+    let szip = |options| Filter::Szip { options, pixels_per_block: 8 };
+    let scale = |kind, factor| Filter::ScaleOffset { kind, factor };
+    let pipelines: &[(&[Filter], bool)] = &[
+        (&[Filter::Fletcher32], true),
+        (&[Filter::Gzip(6), Filter::Fletcher32], true),
+        (&[Filter::Shuffle, Filter::Gzip(1), Filter::Fletcher32], true),
+        (&[Filter::Shuffle, Filter::Lzf], true),
+        (&[zstd], true),
+        (&[Filter::Zstd(1)], true),
+        (&[Filter::Nbit], true),
+        (&[Filter::Nbit, Filter::Gzip(1)], true),
+        (&[szip(4)], true),
+        (&[szip(32)], true),
+        (&[scale(2, 0)], false),
+        (&[scale(2, 0), Filter::Gzip(1)], false),
+        (&[scale(0, 2)], true),
+    ];
+    let (tree, serial) = (MemGroup::distributed(comm.clone()), MemGroup::new());
+    for (k, (filters, floats)) in pipelines.iter().enumerate() {
+        // Numbers that need all codes of a scale: the fill value among them, too.
+        let numbers = ndarray::ArrayD::from_shape_fn(vec![13, 11], |i| (i[0] * 11 + i[1]) as i32 - 70);
+        let whole = if *floats && k % 2 == 0 { AnyArray::from(numbers.map(|x| f64::from(*x) * 0.12345)) } else { AnyArray::from(numbers) };
+        let whole = if filters[0] == scale(0, 2) { whole.astype(&DType::F64, memh5::Cast::Exact)? } else { whole };
+        for (c, chunks) in [[1, 1], [3, 4], [5, 11], [13, 3], [20, 20]].into_iter().enumerate() {
+            let chunks = [chunks[0].min(13), chunks[1].min(11)];
+            // A chunk has to have as many elements as a block of szip.
+            if matches!(filters[0], Filter::Szip { .. }) && chunks[1] < 8 {
+                continue;
+            }
+            for fill in [None, Some(-3)] {
+                let name = format!("f{k}c{c}{}", if fill.is_some() { "v" } else { "" });
+                let axis = (k + c) % 2;
+                let mut spread = tree.create_distributed(&name).shape([13, 11]).axis(axis).dtype(whole.dtype().clone()).chunks(chunks);
+                let mut one = serial.create_dataset(&name).dtype(whole.dtype().clone()).chunks(chunks);
+                if let Some(fill) = fill {
+                    (spread, one) = (spread.fill_value(fill), one.fill_value(fill));
+                }
+                spread.filters(filters.to_vec()).create()?.set_local_data(mine(comm, &whole, axis))?;
+                one.filters(filters.to_vec()).write(whole.clone())?;
+            }
+        }
+    }
+    DeepCopy::new().hints(Hints::off()).save(&tree, &path)?;
+    let options = memh5::tree::DumpOptions::default().layout(true);
+    let lines = |file: &dyn memh5::tree::Group| {
+        let mut out = Vec::new();
+        memh5::tree::dump(file, &options, &mut out).map(|()| String::from_utf8(out).unwrap())
+    };
+    on_first(comm, || {
+        serial.to_file(&alone).unwrap();
+        let (one, two) = (format::open(&alone, Mode::Read).unwrap(), format::open(&path, Mode::Read).unwrap());
+        let (a, b) = (lines(&*one).unwrap(), lines(&*two).unwrap());
+        for (a, b) in a.lines().zip(b.lines()) {
+            assert_eq!(a, b);
+        }
+        one.close_tree().unwrap();
+        two.close_tree().unwrap();
+    })?;
+    // And read by ranks, on the other axis.
+    let names = tree.keys()?;
+    let hints = names.iter().enumerate().fold(Hints::new(), |hints, (k, name)| hints.distribute(name, (k % 2) as isize));
+    let (back, _) = DeepCopy::new().hints(hints).load_distributed(&path, comm)?;
+    let file = format::open(&path, Mode::Read)?;
+    for (k, name) in names.iter().enumerate() {
+        let whole = file.dataset(name)?.read_array()?;
+        assert_eq!(back.dataset(name)?.into_distributed()?.local_data()?, mine(comm, &whole, k % 2), "{name}");
+    }
+    file.close_tree()?;
+    // A filter that nobody knows: named on all ranks alike, and nothing is left.
+    let unknown = Filter::Other { id: 31_000, optional: false, values: vec![1] };
+    tree.create_distributed("unknown").shape([4, 4]).chunks([2, 2]).filter(unknown).create()?;
+    let before = scratch.names()?;
+    let error = tree.to_file(scratch.file("no.h5")).unwrap_err();
+    assert!(error.to_string().contains("31000") && error.to_string().contains("unknown"), "{error}");
+    assert_eq!(scratch.names()?, before);
+    Ok(())
+}
+
+fn one_lock_for_all(comm: &CommRef) -> Result<()> {
+    let scratch = Scratch::new(comm)?;
+    let path = scratch.file("table.txt");
+    let lock = memh5::lock_file(&path).comm(comm.clone()).acquire()?;
+    if comm.rank() == 0 {
+        std::fs::write(lock.tmpfile(), "new").unwrap();
+    }
+    assert_eq!(lock.finish(Ok(comm.rank()))?, comm.rank());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+    comm.barrier()?;
+    let last = comm.size() - 1;
+    let result = memh5::lock_file(&path).comm(comm.clone()).publish(|tmp| {
+        if comm.rank() == 0 {
+            std::fs::write(tmp, "newer").unwrap();
+        }
+        if comm.rank() == last { Err(memh5::Error::new(ErrorKind::Dtype, "on purpose")) } else { Ok(()) }
+    });
+    let error = result.unwrap_err();
+    assert!(error.to_string().contains("on purpose"), "{error}");
+    assert!(comm.size() == 1 || (error.kind(), error.rank()) == (ErrorKind::Collective, Some(last)));
+    assert_eq!(scratch.names()?, ["table.txt"]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+    comm.barrier()
 }

@@ -8,10 +8,10 @@ use memh5::tree::visible;
 
 /// Copies a file.
 pub fn run(args: &args::Copy, signs: &mut Signs) -> Result<Outcome> {
-    let plan = Plan::new(&args.storage, &args.select)?;
     if !args.distributed.is_empty() {
-        return ranks::run(args, plan);
+        return ranks::run(args);
     }
+    let plan = Plan::new(&args.storage, &args.select)?;
     let mut root = source::open(&args.source)?;
     if args.via_memory {
         root = source::in_memory(&root, signs)?;

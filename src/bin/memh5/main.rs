@@ -40,7 +40,10 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ranks::refuse(&error),
+    };
     let Some(pulse) = guard::enter_child() else { return guard::supervise(&cli) };
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = std::panic::catch_unwind(|| run(&cli.command, Signs::new(pulse, &cli.limits, cli.command.size())));

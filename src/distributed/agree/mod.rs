@@ -100,7 +100,10 @@ impl Agreement {
         self.state.lock().terms
     }
 
-    /// Changes the terms. Collective: all ranks give the same ones, which is checked whatever the terms before.
+    /// Changes the terms.
+    ///
+    /// # Collective
+    /// All ranks give the same terms, which is checked whatever the terms before.
     ///
     /// # Errors
     /// `Collective` if the ranks differ.
@@ -132,6 +135,9 @@ impl Agreement {
 
     /// Does the work of a collective call: on all ranks or on none, with the same error everywhere.
     ///
+    /// # Collective
+    /// All ranks of the communicator make the same call.
+    ///
     /// # Errors
     /// `Collective` if the ranks make different calls, if the work fails on any rank, if a rank does not come within the deadline, or if the
     /// communicator is poisoned. An error that all ranks have equally is returned as it is.
@@ -154,6 +160,9 @@ impl Agreement {
 
     /// Compares a call and carries the success of what each rank did alone, in one exchange: [`collective`](Self::collective) for calls without any
     /// communication of their own.
+    ///
+    /// # Collective
+    /// All ranks of the communicator make the same call.
     ///
     /// # Errors
     /// As [`collective`](Self::collective).
@@ -210,7 +219,10 @@ impl Step<'_> {
         &self.agreement.comm
     }
 
-    /// Carries the success of what each rank did alone: the value if all ranks succeeded, else the same error everywhere. Collective.
+    /// Carries the success of what each rank did alone: the value if all ranks succeeded, else the same error everywhere.
+    ///
+    /// # Collective
+    /// All ranks call it at the same points of the work.
     ///
     /// # Errors
     /// `Collective`, naming the first rank that failed, with its error as the source; the error itself if all ranks have the same.

@@ -91,7 +91,7 @@ impl DistributedArray {
         Ok(Self { comm, axis, global_shape, local })
     }
 
-    /// Makes one array of the blocks that the ranks have. Collective.
+    /// Makes one array of the blocks that the ranks have.
     ///
     /// ```
     /// use memh5::AnyArray;
@@ -103,6 +103,9 @@ impl DistributedArray {
     /// assert_eq!(shapes, [[5], [5]]);
     /// # Ok::<(), memh5::Error>(())
     /// ```
+    ///
+    /// # Collective
+    /// All ranks of the communicator call it, each with its block.
     ///
     /// # Errors
     /// `Collective`, the same on all ranks, if a block has not the length on the axis that the [`Partition`] rule gives to its rank, if the blocks

@@ -6,9 +6,12 @@ use crate::distributed::communicator::{Number, ReduceOp};
 use crate::error::Result;
 
 impl DistributedArray {
-    /// True if both are the same array: element type (by its values), shape and elements, the same answer on all ranks. Collective.
+    /// True if both are the same array: element type (by its values), shape and elements, the same answer on all ranks.
     ///
     /// The distributions need to match only for a positive answer: arrays over different axes or communicators are not equal. `NaN` equals itself.
+    ///
+    /// # Collective
+    /// All ranks of the array call it.
     ///
     /// # Errors
     /// `Collective`, the same on all ranks, if they compare different things.

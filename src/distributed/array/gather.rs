@@ -7,7 +7,7 @@ use crate::distributed::agree::{Agreement, Call};
 use crate::error::{Result, bail};
 
 impl DistributedArray {
-    /// The whole array on one rank, `None` on the others. Collective.
+    /// The whole array on one rank, `None` on the others.
     ///
     /// ```
     /// use memh5::AnyArray;
@@ -19,6 +19,9 @@ impl DistributedArray {
     /// assert_eq!(wholes, [None, None, Some(AnyArray::from(vec![1, 2, 3, 4]))]);
     /// # Ok::<(), memh5::Error>(())
     /// ```
+    ///
+    /// # Collective
+    /// All ranks of the array call it, with the same root.
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such rank; `Collective`, the same on all ranks, if they call for different things or the root has no memory.
@@ -34,7 +37,10 @@ impl DistributedArray {
         Ok((self.comm.rank() == root).then_some(whole))
     }
 
-    /// The whole array on every rank, in one exchange. Collective.
+    /// The whole array on every rank, in one exchange.
+    ///
+    /// # Collective
+    /// All ranks of the array call it.
     ///
     /// # Errors
     /// `Collective`, the same on all ranks, if they call for different things or one has no memory.

@@ -13,6 +13,9 @@ impl DistributedArray {
     /// Exactly the bytes that change their rank are sent. The memory that a rank needs beside the old block is the new one and a few MiB; there is no
     /// bound on lengths.
     ///
+    /// # Collective
+    /// All ranks of the array call it, with the same axis.
+    ///
     /// # Errors
     /// `InvalidArgument` if there is no such axis; `Collective`, the same on all ranks, if they call for different things or one of them has no memory.
     pub fn redistribute(&self, axis: impl Into<Axis>) -> Result<Self> {

@@ -142,7 +142,8 @@ macro_rules! short {
     ($($(#[$doc:meta])* $name:ident = $op:ident;)*) => {$(
         $(#[$doc])*
         ///
-        /// Collective if the distributed axis is among the axes, else local.
+        /// # Collective
+        /// As [`reduce`](Self::reduce).
         ///
         /// # Errors
         /// As [`reduce`](Self::reduce).
@@ -170,8 +171,7 @@ impl DistributedArray {
         any = Any;
     }
 
-    /// Reduces the array over some axes, or all (`..`): the result is that of the whole array, not of the rank's block. Collective if the distributed axis
-    /// is among them, else local.
+    /// Reduces the array over some axes, or all (`..`): the result is that of the whole array, not of the rank's block.
     ///
     /// With `keep` the reduced axes stay, with the length 1. A rank without elements takes part like any other; what the reduction of no elements at all
     /// is, is decided by the global shape.
@@ -189,6 +189,9 @@ impl DistributedArray {
     /// assert_eq!(means, [4.0; 4]);
     /// # Ok::<(), memh5::Error>(())
     /// ```
+    ///
+    /// # Collective
+    /// All ranks of the array call it if the distributed axis is among the axes; else it is local.
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such axis, one is named twice, or the smallest or largest of no elements is asked for; `Unsupported` if the

@@ -7,7 +7,7 @@ use crate::error::{Result, error};
 use crate::selection::{Item, Selection};
 
 impl GlobalSlice {
-    /// The whole result on every rank, as the plain array gives it. Collective.
+    /// The whole result on every rank, as the plain array gives it.
     ///
     /// ```
     /// use memh5::AnyArray;
@@ -20,6 +20,9 @@ impl GlobalSlice {
     /// assert_eq!(rows[0], rows[2]);
     /// # Ok::<(), memh5::Error>(())
     /// ```
+    ///
+    /// # Collective
+    /// All ranks of the array call it, with the same selection.
     ///
     /// # Errors
     /// `Collective`, the same on all ranks, if they call for different things; `Io` if there is no memory.

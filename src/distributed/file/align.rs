@@ -1,7 +1,13 @@
 //! Chunks and ranks: a chunk that has filters is compressed and decompressed as a whole, so it should be the business of one rank.
 
 use super::cut::Cut;
-use crate::tree::{DatasetSpec, Filter, Layout};
+#[cfg(feature = "hdf5")]
+use crate::array::AnyArray;
+#[cfg(feature = "hdf5")]
+use crate::dtype::DType;
+#[cfg(feature = "hdf5")]
+use crate::error::Result;
+use crate::tree::{DatasetSpec, Fill, Filter, Layout};
 use serde::{Deserialize, Serialize};
 
 /// About the bytes of a chunk that is chosen here.
@@ -12,13 +18,35 @@ const CHUNK: usize = 1 << 20;
 pub(super) struct Storage {
     pub chunks: Option<Vec<usize>>,
     pub filters: Vec<Filter>,
+    /// The bytes of the fill value, if one was chosen.
+    fill: Option<Vec<u8>>,
     /// True if each chunk is a file of its own, which two ranks must not write.
     pub files: bool,
 }
 
 impl Storage {
     pub fn of(spec: &DatasetSpec) -> Self {
-        Self { chunks: spec.chunks().map(<[usize]>::to_vec), filters: spec.filters.clone(), files: false }
+        let fill = match &spec.fill {
+            Fill::Value(value) => value.as_bytes().map(<[u8]>::to_vec),
+            _ => None,
+        };
+        Self { chunks: spec.chunks().map(<[usize]>::to_vec), filters: spec.filters.clone(), fill, files: false }
+    }
+
+    /// The fill value, if one was chosen.
+    #[cfg(feature = "hdf5")]
+    pub fn fill(&self, dtype: &DType) -> Result<Option<AnyArray>> {
+        self.fill.as_ref().map(|bytes| AnyArray::from_bytes(dtype.clone(), [0usize; 0], bytes)).transpose()
+    }
+
+    /// How many elements the file has room for, whole chunks at the edges included. With filters it is not known.
+    pub fn stored(&self, shape: &[usize]) -> u64 {
+        let whole = |(n, chunk): (&usize, usize)| n.div_ceil(chunk.max(1)) as u64 * chunk.max(1) as u64;
+        match &self.chunks {
+            _ if !self.filters.is_empty() => 0,
+            Some(chunks) if chunks.len() == shape.len() => shape.iter().zip(chunks.iter().copied()).map(whole).product(),
+            _ => shape.iter().map(|n| *n as u64).product(),
+        }
     }
 
     /// The chunks, if they have filters or are files: then a chunk is moved as a whole.
@@ -76,6 +104,7 @@ pub(super) fn choose_chunks(spec: &mut DatasetSpec, axis: usize, ranks: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[allow(unused_imports)]
     use crate::dtype::DType;
 
     fn spec(shape: &[usize], chunks: &[usize]) -> DatasetSpec {

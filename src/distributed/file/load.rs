@@ -100,7 +100,7 @@ fn survey_open(mut options: DeepCopy<'_>, file: &GroupRef) -> Result<Vec<u8>> {
         report.bytes += (dataset.size()? * dataset.dtype()?.itemsize()) as u64;
     }
     let bytes = image::bytes(&image)?;
-    Outline { datasets: entries.into_inner(), report: Report::from(&report) }.encode(&bytes)
+    Outline { datasets: entries.into_inner(), room: 0, report: Report::from(&report) }.encode(&bytes)
 }
 
 /// What of each axis of the file is read, and which axis of the result is distributed.

@@ -1,8 +1,10 @@
 //! `lock_file` for ranks: rank 0 holds the lock, and all agree before anything is published.
 
+use crate::distributed::thread_comm::panic_message;
 use crate::distributed::{Agreement, Call, CommRef, Step};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::publish::{LockFile, LockFileBuilder};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
 impl LockFileBuilder {
@@ -39,7 +41,10 @@ pub struct CollectiveLockBuilder {
 }
 
 impl CollectiveLockBuilder {
-    /// Takes the lock. Collective: all ranks call it.
+    /// Takes the lock.
+    ///
+    /// # Collective
+    /// All ranks call it.
     ///
     /// # Errors
     /// As [`LockFileBuilder::acquire`] on one rank; `Collective` with that cause on several.
@@ -50,14 +55,24 @@ impl CollectiveLockBuilder {
         Ok(CollectiveLock { held, agreement })
     }
 
-    /// Takes the lock, lets the function write the temporary on all ranks, and publishes it. Returns what the function returns. Collective.
+    /// Takes the lock, lets the function write the temporary on all ranks, and publishes it. Returns what the function returns.
+    ///
+    /// # Collective
+    /// All ranks call it.
     ///
     /// # Errors
     /// As [`acquire`](Self::acquire), and `Collective` with the first failure of the function on any rank.
     pub fn publish<T>(self, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let lock = self.acquire()?;
-        let written = write(lock.tmpfile());
-        lock.finish(written)
+        match catch_unwind(AssertUnwindSafe(|| write(lock.tmpfile()))) {
+            Ok(written) => lock.finish(written),
+            Err(panic) => {
+                // The others learn of it where they wait for this rank.
+                let (rank, text) = (lock.agreement.comm().rank(), panic_message(&*panic));
+                let _ = lock.finish::<()>(Err(error!(Collective, "rank {rank} panicked: {text}").on_rank(rank)));
+                resume_unwind(panic)
+            }
+        }
     }
 }
 
@@ -82,7 +97,10 @@ impl CollectiveLock {
     }
 
     /// Publishes the temporary if the work of all ranks succeeded, and gives up the lock. Each rank hands in how its own work went, and gets what it
-    /// made back. Collective: all ranks call it, also those whose work failed.
+    /// made back.
+    ///
+    /// # Collective
+    /// All ranks call it, also those whose work failed.
     ///
     /// # Errors
     /// The first failure of any rank, and what [`LockFile::commit`] meets on rank 0: the same `Collective` error on all ranks. The target
@@ -123,6 +141,9 @@ impl Held {
     }
 
     /// Publishes what all ranks have written. The function looks at it on rank 0 when it is on the disk.
+    ///
+    /// # Collective
+    /// All ranks call it.
     pub fn publish(self, step: &Step<'_>, verify: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let Self { guard, target, .. } = self;
         let agreed = |result: Result<()>| step.agree(result);

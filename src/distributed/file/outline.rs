@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Outline {
     pub datasets: Vec<Entry>,
+    /// The bytes that the file grows by when all ranks write together.
+    pub room: u64,
     pub report: Report,
 }
 

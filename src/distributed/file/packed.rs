@@ -35,7 +35,7 @@ pub(super) fn write(step: &Step<'_>, to: Option<&dyn Dataset>, cut: &Cut, storag
     let batch = ((ROUND / ranks).min(BATCH) / bytes.max(1)).max(1);
     let rounds = (0..ranks).map(|r| count(&cut.part(r), chunks).div_ceil(batch)).max().unwrap_or(0);
     let whole = cut.part(rank);
-    let press = step.agree(Press::new(local.dtype(), chunks, &storage.filters))?;
+    let press = step.agree(storage.fill(local.dtype()).and_then(|fill| Press::new(local.dtype(), chunks, &storage.filters, fill)))?;
     let mine = chunks_of(&whole, chunks);
     let all: Vec<Vec<Box>> = if rank == 0 { (0..ranks).map(|r| chunks_of(&cut.part(r), chunks)).collect() } else { Vec::new() };
     let mut before = Ok(());
@@ -65,7 +65,7 @@ fn pack(press: &Press, boxes: &[Box], whole: &Box, chunks: &[usize], local: &Any
         let mut chunk = local.select(selection(&within(place, whole)))?;
         if lengths(place) != chunks {
             // At the end of an axis a chunk has room to spare.
-            let mut full = AnyArray::zeros(local.dtype().clone(), chunks)?;
+            let mut full = press.blank()?;
             let corner: Box = lengths(place).into_iter().map(|n| 0..n).collect();
             full.assign(selection(&corner), &chunk)?;
             chunk = full;
@@ -97,7 +97,7 @@ pub(super) fn read(from: &dyn Dataset, part: &Box, storage: &Storage, dtype: &DT
     if from.location().backend != "hdf5" || from.dtype()? != *dtype {
         return Ok(None);
     }
-    let press = Press::new(dtype, chunks, &storage.filters)?;
+    let press = Press::new(dtype, chunks, &storage.filters, None)?;
     if !press.is_fast() {
         return Ok(None);
     }

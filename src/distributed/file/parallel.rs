@@ -5,7 +5,7 @@ use super::cut::{Box, Cut, lengths, pieces, selection, within};
 use super::exchange::exchange;
 use crate::array::AnyArray;
 use crate::distributed::{Communicator, MpiComm, Step};
-use crate::error::{Result, bail};
+use crate::error::{Error, Result, bail, error};
 use crate::format::hdf5::parallel::{ParallelDataset, ParallelFile, Slab};
 use crate::selection::AxisSelection;
 use std::path::Path;
@@ -19,6 +19,34 @@ const FILTERED: usize = 64 << 20;
 pub(super) struct Collective<'s> {
     step: &'s Step<'s>,
     file: ParallelFile,
+}
+
+/// What the library writes beside the elements, at most.
+const BESIDE: u64 = 256 << 10;
+
+/// Sees to it that a file can grow by so much, before all ranks write it together: what one rank meets in the midst of that (a full disk), the others
+/// would never learn, and wait for ever. The first rank takes the room; each looks whether its limits allow the file.
+pub(super) fn reserve(path: &Path, room: u64, first: bool) -> Result<()> {
+    use rustix::fs::FallocateFlags;
+    use rustix::io::Errno;
+    let failed = |e: std::io::Error| Error::io(e, path).during("take the room for the distributed datasets");
+    let file = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+    let needed = file.metadata().map_err(failed)?.len() + room + BESIDE;
+    if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Fsize).current
+        && limit < needed
+    {
+        return Err(error!(Io, "a file of this process may have {limit} bytes, and this one needs {needed}")
+            .in_file(path)
+            .remedy("raise the limit: ulimit -f"));
+    }
+    if !first {
+        return Ok(());
+    }
+    // A file system that cannot say is believed.
+    match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, needed) {
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(()),
+        Err(e) => Err(failed(e.into())),
+    }
 }
 
 /// The MPI communicator, if it is one.

@@ -96,6 +96,7 @@ fn write(
     if let Some(mpi) = super::parallel::mpi(ranks)
         && outline.datasets.iter().any(&together)
     {
+        step.agree(super::parallel::reserve(path, outline.room, ranks.rank() == 0))?;
         let file = super::parallel::Collective::open(step, mpi, path, true)?;
         let written = outline.datasets.iter().filter(|entry| together(entry)).try_for_each(|entry| {
             let (have, local) = part_of(step, from, entry)?;
@@ -216,11 +217,14 @@ fn structure(
         mark(&to, &entries)?;
     }
     finish(&*to)?;
+    let mut room = 0;
     for entry in &entries {
-        let dataset = to.dataset(&entry.source)?;
-        report.bytes += (dataset.size()? * dataset.dtype()?.itemsize()) as u64;
+        let (dataset, shape) = (to.dataset(&entry.source)?, to.dataset(&entry.source)?.shape()?);
+        let item = dataset.dtype()?.itemsize() as u64;
+        report.bytes += dataset.size()? as u64 * item;
+        room += entry.storage.stored(&shape) * item;
     }
-    Outline { datasets: entries, report: Report::from(&report) }.encode(&[])
+    Outline { datasets: entries, room, report: Report::from(&report) }.encode(&[])
 }
 
 /// How a new dataset lies in its file. Of a Zarr array every file is the business of one rank, filters or not.

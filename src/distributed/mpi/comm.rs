@@ -31,9 +31,12 @@ pub struct MpiComm {
 }
 
 impl MpiComm {
-    /// The communicator of all ranks. Starts MPI if nobody has; then hold an [`Mpi`](super::Mpi) too, which ends it. Collective.
+    /// The communicator of all ranks. Starts MPI if nobody has; then hold an [`Mpi`](super::Mpi) too, which ends it.
     ///
     /// While any handle of it is alive, later calls return the same communicator.
+    ///
+    /// # Collective
+    /// The first call, which starts MPI, is made by all ranks.
     ///
     /// # Errors
     /// `Collective` if MPI cannot be initialised or was finalised.
@@ -49,7 +52,10 @@ impl MpiComm {
         Ok(made)
     }
 
-    /// A duplicate of a communicator that the program has, of `rsmpi` for example. Collective over its ranks.
+    /// A duplicate of a communicator that the program has, of `rsmpi` for example.
+    ///
+    /// # Collective
+    /// All ranks of that communicator call it.
     ///
     /// # Errors
     /// `Collective` if MPI cannot make it, `Unsupported` for an inter-communicator.
@@ -58,7 +64,10 @@ impl MpiComm {
     }
 
     /// As [`duplicate`](Self::duplicate), with messages cut into pieces of at most so many bytes (1 GiB unless given), so that what happens to
-    /// long messages can be tested with short ones. Communicators that are split from it do the same. Collective: all ranks give the same.
+    /// long messages can be tested with short ones. Communicators that are split from it do the same.
+    ///
+    /// # Collective
+    /// All ranks of that communicator call it, with the same limit.
     ///
     /// # Errors
     /// As [`duplicate`](Self::duplicate), and `InvalidArgument` for a limit of 0 or one that the ranks do not share.
@@ -74,7 +83,10 @@ impl MpiComm {
         Ok(Arc::new(made))
     }
 
-    /// A duplicate of a communicator of C code. Collective over its ranks.
+    /// A duplicate of a communicator of C code.
+    ///
+    /// # Collective
+    /// All ranks of that communicator call it.
     ///
     /// # Safety
     /// The handle is a valid communicator of an MPI that is running.

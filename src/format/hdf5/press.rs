@@ -11,7 +11,7 @@ use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail, error};
 use crate::selection::Selection;
-use crate::tree::{Dataset, DatasetSpec, Filter, Layout};
+use crate::tree::{Dataset, DatasetSpec, Fill, Filter, Layout};
 use hdf5_sys::h5d::H5Dwrite_chunk;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
@@ -36,6 +36,7 @@ pub(crate) struct Press {
     shape: Vec<usize>,
     codec: Codec,
     own: Option<Own>,
+    fill: Option<AnyArray>,
     /// A dataset of one chunk, in memory.
     file: Hdf5File,
     dataset: Hdf5Dataset,
@@ -58,20 +59,29 @@ impl Own {
 }
 
 impl Press {
-    /// For chunks of that type, shape and pipeline.
-    pub(crate) fn new(dtype: &DType, chunk: &[usize], filters: &[Filter]) -> Result<Self> {
+    /// For chunks of that type, shape, pipeline and fill value, which some filters have among their parameters.
+    pub(crate) fn new(dtype: &DType, chunk: &[usize], filters: &[Filter], fill: Option<AnyArray>) -> Result<Self> {
         let file = Hdf5File::in_memory()?;
         let mut spec = DatasetSpec::new(dtype.clone(), chunk);
         spec.layout = Layout::Chunked(chunk.to_vec());
         spec.filters = filters.to_vec();
+        spec.fill = fill.clone().map_or(Fill::Default, Fill::Value);
         let made = file.root()?.new_unfilled_dataset("chunk", &spec)?;
         let Some(dataset) = made.as_any().downcast_ref::<Hdf5Dataset>().cloned() else { bail!(Unsupported, "no dataset in memory") };
-        Ok(Self { shape: chunk.to_vec(), codec: Codec::new(dtype), own: Own::of(filters), file, dataset })
+        Ok(Self { shape: chunk.to_vec(), codec: Codec::new(dtype), own: Own::of(filters), fill, file, dataset })
     }
 
     /// True if packed chunks are unpacked here, without the library.
     pub(crate) fn is_fast(&self) -> bool {
         self.own.is_some() && self.codec.is_plain()
+    }
+
+    /// A chunk that is not written yet.
+    pub(crate) fn blank(&self) -> Result<AnyArray> {
+        match &self.fill {
+            Some(fill) => AnyArray::full(self.codec.dtype().clone(), self.shape.clone(), fill),
+            None => AnyArray::zeros(self.codec.dtype().clone(), self.shape.clone()),
+        }
     }
 
     /// Packs a chunk.
@@ -226,7 +236,7 @@ mod tests {
         ] {
             for dtype in [DType::F64, DType::F64.with_order(crate::dtype::Order::Big)] {
                 let whole = whole.clone().with_dtype(&dtype).unwrap();
-                let press = Press::new(&dtype, &[4, 7], &filters).unwrap();
+                let press = Press::new(&dtype, &[4, 7], &filters, None).unwrap();
                 let file = Hdf5File::in_memory().unwrap();
                 let mut spec = DatasetSpec::new(dtype.clone(), [10, 7]);
                 spec.layout = Layout::Chunked(vec![4, 7]);
