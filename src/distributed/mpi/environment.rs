@@ -68,6 +68,8 @@ pub(super) fn ensure_started() -> Result<()> {
         bail!(Collective, "MPI was finalised: it cannot be started again in this process");
     }
     if !raw::is_initialised() {
+        #[cfg(feature = "hdf5")]
+        crate::format::hdf5::parallel::start_before_mpi();
         raw::initialise()?;
         OURS.store(true, Ordering::Relaxed);
     }

@@ -14,6 +14,7 @@ use super::{filter, open, props, space, types};
 use crate::distributed::mpi::exclusive;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
+use hdf5_sys::h5::H5open;
 use hdf5_sys::h5d::{H5Dget_space, H5Dget_type, H5Dopen2, H5Dread, H5Dwrite};
 use hdf5_sys::h5f::{H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_CLOSE_STRONG, H5F_LIBVER_V18, H5F_LIBVER_V110, H5Fopen};
 use hdf5_sys::h5p::*;
@@ -21,6 +22,13 @@ use hdf5_sys::h5s::{H5S_SELECT_SET, H5Sselect_hyperslab, H5Sselect_none};
 use mpi::ffi::{MPI_Comm, RSMPI_INFO_NULL};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Starts the library, before MPI is started. Else the library ends with MPI, and crashes on a file whose closing has failed (on a full disk, seen with
+/// 1.10.8): it holds on to what it has given up.
+pub(crate) fn start_before_mpi() {
+    // Whoever uses the library first meets why it cannot be started.
+    let _ = h5!(H5open());
+}
 
 /// A file that all ranks have open.
 #[derive(Debug)]
