@@ -14,7 +14,7 @@ use std::time::Duration;
 const RANKS: usize = 3;
 const TARGET: &str = "night.h5";
 /// The bytes of the distributed dataset.
-const BYTES: u64 = 96 << 20;
+const BYTES: u64 = 48 << 20;
 
 /// What the ranks do: `save` or `load`, of which kind, and who is killed when.
 const WHAT: &str = "MEMH5_FAULT_FILE";
@@ -31,12 +31,12 @@ pub const CASES: &[(&str, fn() -> std::result::Result<(), String>)] = &[
     ("rank 0 is killed while it writes packed chunks", || killed("save packed", "0 elements")),
     ("a rank is killed in a load", || killed("load", "1 now")),
     // In units of 512 bytes. MPI itself needs files of some MiB.
-    ("files are limited on rank 0", || limited("[ $RANK != 0 ] || ulimit -f 65536", &[], true)),
-    ("files are limited on another rank", || limited("[ $RANK != 1 ] || ulimit -f 65536", &[], false)),
+    ("files are limited on rank 0", || limited("[ $RANK != 0 ] || ulimit -f 32768", &[], true)),
+    ("files are limited on another rank", || limited("[ $RANK != 1 ] || ulimit -f 32768", &[], false)),
     ("files are limited on another rank that writes for itself", || {
-        limited("[ $RANK != 1 ] || ulimit -f 65536", &[("OMPI_MCA_fcoll", "individual")], false)
+        limited("[ $RANK != 1 ] || ulimit -f 32768", &[("OMPI_MCA_fcoll", "individual")], false)
     }),
-    ("files are limited on all ranks", || limited("ulimit -f 65536", &[], true)),
+    ("files are limited on all ranks", || limited("ulimit -f 32768", &[], true)),
     ("a disk that is full", full_disk),
     ("a rank that may open no more files", || limited("[ $RANK != 1 ] || ulimit -n 40", &[], false)),
 ];
