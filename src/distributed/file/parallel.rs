@@ -32,9 +32,7 @@ pub(super) fn reserve(path: &Path, room: u64, first: bool) -> Result<()> {
     let failed = |e: std::io::Error| Error::io(e, path).during("take the room for the distributed datasets");
     let file = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
     let needed = file.metadata().map_err(failed)?.len() + room + BESIDE;
-    if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Fsize).current
-        && limit < needed
-    {
+    if let Some(limit) = longest_file().filter(|limit| *limit < needed) {
         return Err(error!(Io, "a file of this process may have {limit} bytes, and this one needs {needed}")
             .in_file(path)
             .remedy("raise the limit: ulimit -f"));
@@ -47,6 +45,12 @@ pub(super) fn reserve(path: &Path, room: u64, first: bool) -> Result<()> {
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(()),
         Err(e) => Err(failed(e.into())),
     }
+}
+
+/// The most bytes that a file of this process may have, if there is a limit, as Linux tells it.
+fn longest_file() -> Option<u64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    limits.lines().find_map(|line| line.strip_prefix("Max file size")?.split_whitespace().next()?.parse().ok())
 }
 
 /// The MPI communicator, if it is one.
