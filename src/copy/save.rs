@@ -3,12 +3,15 @@
 use super::options::DeepCopy;
 use super::report::CopyReport;
 use crate::distributed::{self, CommRef};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::format::{self, Format};
 use crate::memory::MemGroup;
 use crate::publish::{LockFileBuilder, lock_file};
 use crate::tree::{Group, Mode};
 use std::path::Path;
+
+/// So often a directory may be saved anew while it is read.
+const RELOADS: usize = 20;
 
 impl DeepCopy<'_> {
     /// Copies everything below a group, and its attributes, into a file, which appears under its name when it is complete.
@@ -60,7 +63,7 @@ impl DeepCopy<'_> {
         path: &Path,
         finish: impl FnOnce(&dyn Group) -> Result<()>,
     ) -> Result<CopyReport> {
-        let to = format.open_with(path, Mode::CreateNew, &from.group_spec()?)?;
+        let to = format.open_private(path, Mode::CreateNew, &from.group_spec()?)?;
         let copied = self.run(from, &*to).and_then(|report| finish(&*to).map(|()| report));
         // Closed in any case. What the copy met comes first, for a close after a failed write fails too.
         let closed = to.close_tree();
@@ -142,6 +145,14 @@ impl MemGroup {
     /// # Errors
     /// As [`DeepCopy::load`]: `NotFound`, `Locked`, `Corrupt`, `Io`.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        for _ in 0..RELOADS {
+            match DeepCopy::new().load(path) {
+                // A directory that was saved anew while it was read: what is there now is whole.
+                Err(e) if e.kind() == ErrorKind::Closed => {}
+                other => return other.map(|(tree, _)| tree),
+            }
+        }
         DeepCopy::new().load(path).map(|(tree, _)| tree)
     }
 

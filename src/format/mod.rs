@@ -39,6 +39,15 @@ pub trait Format: Send + Sync + std::fmt::Debug {
         self.open(path, mode)
     }
 
+    /// As [`open_with`](Format::open_with), of a file that is the caller's alone: the temporary of a publication, or one whose lock he holds. A format
+    /// that takes a lock for writers takes none here.
+    ///
+    /// # Errors
+    /// As [`open`](Format::open).
+    fn open_private(&self, path: &Path, mode: Mode, root: &GroupSpec) -> Result<GroupRef> {
+        self.open_with(path, mode, root)
+    }
+
     /// True if what it makes at a path is a directory.
     fn makes_directories(&self) -> bool {
         false

@@ -46,6 +46,7 @@ pub fn lock_file(path: impl AsRef<Path>) -> LockFileBuilder {
         durability: Durability::Full,
         expected: None,
         replace_leftover: false,
+        in_place: false,
         file_system: Arc::new(OsFileSystem),
     }
 }
@@ -70,6 +71,7 @@ pub struct LockFileBuilder {
     durability: Durability,
     expected: Option<FileKind>,
     replace_leftover: bool,
+    in_place: bool,
     file_system: Arc<dyn FileSystem>,
 }
 
@@ -110,6 +112,14 @@ impl LockFileBuilder {
         self
     }
 
+    /// For who changes the target itself and publishes nothing: what has the name of the temporary is left alone, unless a dead writer has
+    /// left it.
+    #[cfg_attr(not(feature = "zarr"), allow(dead_code))]
+    pub(crate) fn in_place(mut self) -> Self {
+        self.in_place = true;
+        self
+    }
+
     /// Works on another file system, as a fault-injecting one.
     pub fn file_system(self, file_system: impl FileSystem + 'static) -> Self {
         self.shared_file_system(Arc::new(file_system))
@@ -138,16 +148,20 @@ impl LockFileBuilder {
             commit::check_kind(fs, &names, expected)?;
         }
         let lock = Lock::take(fs, &names, self.timeout)?;
-        let guard = LockFile {
+        let mut guard = LockFile {
             file_system: Arc::clone(&self.file_system),
             names,
             lock: Some(lock),
-            preserve: self.preserve,
+            preserve: self.preserve && !self.in_place,
             durability: self.durability,
             set_aside: false,
         };
-        match guard.clear(self.replace_leftover).and_then(|()| guard.sign()) {
-            Ok(()) => Ok(guard),
+        match guard.clear(self.replace_leftover, self.in_place).and_then(|()| guard.sign()) {
+            Ok(()) => {
+                // What has the name of the temporary is not ours to remove.
+                guard.preserve |= self.in_place;
+                Ok(guard)
+            }
             Err(e) => {
                 guard.abandon();
                 Err(e)
@@ -272,7 +286,7 @@ impl LockFile {
     }
 
     /// Clears away what a dead writer left. What no writer can have left is refused: it is somebody's file.
-    fn clear(&self, replace_leftover: bool) -> Result<()> {
+    fn clear(&self, replace_leftover: bool, in_place: bool) -> Result<()> {
         let (fs, names) = (&*self.file_system, &self.names);
         let fail = |e| explain(e, &names.target, &names.tmpfile);
         let before = self.lock.as_ref().map_or(Before::Nobody, |l| l.before);
@@ -289,6 +303,9 @@ impl LockFile {
         };
         if rubbish || replace_leftover || (self.preserve && leftover.kind == FileKind::File) {
             return commit::remove(fs, &names.tmpfile).map_err(fail);
+        }
+        if in_place {
+            return Ok(());
         }
         Err(error!(AlreadyExists, "the name \"{}\", which the temporary file needs, is in use", names.tmpfile.display())
             .remedy("it may be another program's, or one that was preserved: move it away, or set replace_leftover"))

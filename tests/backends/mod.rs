@@ -138,7 +138,7 @@ mod stored {
     }
 }
 
-/// Those that cannot hold everything, for the contract only: programs that run in lock step use everything.
+/// Those that cannot hold everything: programs that run in lock step do without links on them.
 #[cfg(feature = "zarr")]
 #[allow(dead_code)] // not every program that has this module uses them
 pub mod zarr {

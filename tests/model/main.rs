@@ -68,13 +68,24 @@ fn run(backends: &[Box<dyn Backend>], program: &[Op], dtypes: &[DType], count: &
 
 #[test]
 fn backends_run_in_lock_step() {
+    lock_step(backends::others(), cases(), |op| op);
+}
+
+/// Programs without links and references, of which stores have none.
+#[test]
+#[cfg(feature = "zarr")]
+fn stores_run_in_lock_step() {
+    lock_step(backends::zarr::all(), (cases() / 2).max(1), Op::without_links);
+}
+
+fn lock_step(others: Vec<Box<dyn Backend>>, cases: u32, adapt: fn(Op) -> Op) {
     let dtypes = dtypes();
     let memory: Box<dyn Backend> = Box::new(Fresh::new("memory", || Ok(MemGroup::new().to_ref())));
     let mut all = vec![memory];
-    all.extend(backends::others());
+    all.extend(others);
     println!("lock step of {:?}", all.iter().map(|b| b.name()).collect::<Vec<_>>());
-    let mut runner = TestRunner::new(Config { cases: cases(), failure_persistence: None, max_shrink_iters: 4000, ..Config::default() });
-    let program = prop::collection::vec(program::op(dtypes.len()), 60);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() });
+    let program = prop::collection::vec(program::op(dtypes.len()).prop_map(adapt), 60);
     let count = Count::default();
     if let Err(e) = runner.run(&program, |program| run(&all, &program, &dtypes, &count)) {
         panic!("{e}");

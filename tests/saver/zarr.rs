@@ -95,13 +95,13 @@ fn bad_places_are_refused() {
     assert!(ZarrSaver::new(&path, "../d").append(vec![1]).is_err());
 }
 
-/// Every call fails in turn, or the process dies there: appends and overwrites are all or nothing.
+/// Every call fails in turn, or the process dies there: appends, overwrites and updates of several chunks are all or nothing.
 #[test]
 fn every_call_fails_in_turn() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let start: Vec<i64> = (0..300).collect();
-    for approach in [Approach::Append, Approach::Overwrite] {
+    for approach in [Approach::Append, Approach::Overwrite, Approach::Update] {
         for fault in [Fault::Io, Fault::NoSpace, Fault::Crash] {
             // Every fifth call, another one for each kind of fault: a store makes many.
             for n in (1 + fault as u64 % 5..).step_by(5) {
@@ -114,12 +114,18 @@ fn every_call_fails_in_turn() {
                 let faulty = FaultFileSystem::new();
                 let saver = ZarrSaver::new(&path, "a/d").with_options(options).file_system(faulty.clone());
                 faulty.fail_call(n, fault);
-                let result = saver.save_array(&data, &Indices::NONE, &SaveOptions::new().approach(approach));
+                let indices = if approach == Approach::Update { Indices::from(150..270) } else { Indices::NONE };
+                let result = saver.save_array(&data, &indices, &SaveOptions::new().approach(approach));
                 let what = format!("{approach:?} {fault:?} at call {n}: {result:?}");
                 let mut after = before.clone();
                 match approach {
                     Approach::Append => after.append(&data).unwrap(),
-                    _ => after = data.clone(),
+                    Approach::Update => {
+                        let mut all = after.to_array::<i64>().unwrap();
+                        all.slice_axis_mut(ndarray::Axis(0), (150..270).into()).fill(-1);
+                        after = all.into();
+                    }
+                    Approach::Overwrite => after = data.clone(),
                 }
                 let found = plain.load().unwrap_or_else(|e| panic!("{what}: {e}"));
                 assert!(found == before || found == after, "{what}: torn");

@@ -7,6 +7,8 @@ mod faults;
 mod interop;
 mod ranks;
 mod stores;
+mod tool;
+mod writers;
 
 #[path = "../peer/mod.rs"]
 mod peer;

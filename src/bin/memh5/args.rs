@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-/// Look at, check, compare, copy and plot trees of named arrays: HDF5 files, as h5py knows them.
+/// Look at, check, compare, copy and plot trees of named arrays: HDF5 files, as h5py knows them, and Zarr stores.
 #[derive(Debug, Parser)]
 #[command(name = "memh5", version, max_term_width = 110, after_help = AFTER)]
 pub struct Cli {
@@ -82,11 +82,14 @@ and filters are no content, so two files with equal lines hold the same data. do
   memh5 copy night.h5 small.h5 --filter gzip:4+shuffle --chunks auto
   memh5 copy night.h5 first.h5 --select vis=0:100 --select 'cal/gain=:, 0'
   memh5 copy night.h5 new.h5 --chunks vis=64,1024 --overwrite
+  memh5 copy night.h5 night.zarr --filter zstd:3 --shards 64M
+  memh5 copy night.zarr old.zarr --zarr-format 2 --filter bitshuffle
   mpirun -n 4 memh5 copy night.h5 new.h5 --distributed vis=0
 
 The new file appears under its name when it is complete, and not before: what was there stays until then.
 References are made to point into the new file. What could not be copied as it was is told on stderr.
-Filters: gzip[:LEVEL] shuffle fletcher32 lzf bitshuffle (with LZ4) zstd[:LEVEL] szip, joined by '+'; 'none' for no filter.")]
+Filters: gzip[:LEVEL] shuffle fletcher32 lzf bitshuffle (with LZ4) zstd[:LEVEL] szip, joined by '+'; 'none' for no filter.
+A target that ends in '.zarr' is a Zarr store, a directory.")]
     Copy(Copy),
     /// Compare two files: exit code 0 if they hold the same, 1 if they differ
     #[command(after_help = "Examples:
@@ -186,6 +189,15 @@ pub struct Storage {
     /// The chunks: 'auto' for all datasets, or OBJECT=ROWSxCOLUMNS.. ('vis=64,1024', 'vis=auto'); can be repeated
     #[arg(long, value_name = "CHUNKS")]
     pub chunks: Vec<String>,
+    /// The version of the Zarr format of a new store: 3, or 2. A store that is repacked keeps its own
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u8).range(2..=3), help_heading = "Zarr stores")]
+    pub zarr_format: Option<u8>,
+    /// Put chunks together in files of about that size, as '64M' (Zarr version 3)
+    #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Zarr stores")]
+    pub shards: Option<u64>,
+    /// Put a CRC-32C behind every chunk (Zarr version 3)
+    #[arg(long, help_heading = "Zarr stores")]
+    pub crc32c: bool,
 }
 
 /// `memh5 copy`

@@ -18,6 +18,7 @@ mod show;
 mod signs;
 mod source;
 mod stages;
+mod stores;
 mod transfer;
 mod tree;
 mod verify;

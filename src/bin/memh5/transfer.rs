@@ -2,10 +2,10 @@
 
 use crate::args::Storage;
 use crate::signs::Signs;
-use crate::source;
+use crate::{source, stores};
 use memh5::copy::{CopyReport, DeepCopy};
 use memh5::publish::lock_file;
-use memh5::tree::{GroupRef, Layout};
+use memh5::tree::{GroupRef, Layout, Mode};
 use memh5::{Error, ErrorKind, Result, Selection, format, prelude::*};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -17,6 +17,7 @@ pub struct Plan {
     selections: Vec<(String, Selection)>,
     layouts: Vec<(String, Layout)>,
     filters: Option<Vec<memh5::Filter>>,
+    store: stores::Choices,
 }
 
 impl Plan {
@@ -37,6 +38,7 @@ impl Plan {
             selections: selections.collect::<Result<_>>()?,
             layouts: layouts.collect::<Result<_>>()?,
             filters: storage.filter.as_ref().map(|f| f.0.clone()),
+            store: stores::Choices::new(storage)?,
         })
     }
 
@@ -49,7 +51,8 @@ impl Plan {
     /// How a tree of which everything is copied is stored.
     #[cfg(feature = "mpi")]
     pub fn storing<'a>(&self, from: &GroupRef) -> Result<DeepCopy<'a>> {
-        Self { selections: Vec::new(), layouts: self.layouts.clone(), filters: self.filters.clone() }.copy(from)
+        self.store.refuse("--distributed")?;
+        Self { layouts: self.layouts.clone(), filters: self.filters.clone(), ..Self::default() }.copy(from)
     }
 
     fn copy<'a>(&self, from: &GroupRef) -> Result<DeepCopy<'a>> {
@@ -89,16 +92,18 @@ impl Plan {
     /// Copies everything below the group into a new file at the path.
     pub fn publish(&self, from: &GroupRef, path: &Path, replace: bool, signs: &mut Signs) -> Result<CopyReport> {
         check_target(path, replace)?;
+        let format = format::of_path(path)?;
+        let maker = self.store.maker(format, from, path)?;
         let write = |temporary: &Path| {
             // The lock is held now: nobody else can have published since.
             check_target(path, replace)?;
-            let to = format::create(temporary, &from.group_spec()?)?;
+            let to = maker.as_deref().unwrap_or(format).open_private(temporary, Mode::CreateNew, &from.group_spec()?)?;
             let report = self.run(from, &to, signs)?;
             to.close_tree()?;
             Ok(report)
         };
         let verify = |temporary: &Path| format::of_path(temporary)?.verify(temporary);
-        let lock = if format::of_path(path)?.makes_directories() { lock_file(path).directory() } else { lock_file(path) };
+        let lock = if format.makes_directories() { lock_file(path).directory() } else { lock_file(path) };
         lock.publish_verified(write, verify)
     }
 }

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 /// About the bytes of a chunk that is chosen here.
 const CHUNK: usize = 1 << 20;
+/// About the bytes of a file of a dataset that has no chunks.
+#[cfg(feature = "zarr")]
+const FILE: usize = 8 << 20;
 
 /// How a dataset lies in its file, as far as it matters for moving its elements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,11 +80,20 @@ pub(super) fn cut_for(have: &Cut, storage: &Storage) -> Cut {
 
 /// Chooses chunks where the format would: of about 1 MiB, as few axes cut as possible, and none across ranks if the axis divides.
 pub(super) fn choose_chunks(spec: &mut DatasetSpec, axis: usize, ranks: usize) {
-    let Some(shape) = spec.shape.clone() else { return };
     let chosen = matches!(spec.layout, Layout::AutoChunked) || (spec.layout == Layout::Auto && spec.needs_chunks());
-    if !chosen || shape.contains(&0) || shape.is_empty() {
-        return;
+    if chosen && let Some(chunk) = chunk_of(spec, axis, ranks, CHUNK) {
+        spec.layout = Layout::Chunked(chunk);
     }
+}
+
+/// The parts of about 8 MiB that are files of a dataset that is not chunked.
+#[cfg(feature = "zarr")]
+pub(super) fn files_for(spec: &DatasetSpec, axis: usize, ranks: usize) -> Option<Vec<usize>> {
+    chunk_of(spec, axis, ranks, FILE)
+}
+
+fn chunk_of(spec: &DatasetSpec, axis: usize, ranks: usize, target: usize) -> Option<Vec<usize>> {
+    let shape = spec.shape.clone().filter(|shape| !shape.contains(&0) && !shape.is_empty())?;
     let mut chunk = shape.clone();
     // Rows of the distributed axis first: one rank's, or an equal part of them.
     let most = shape[axis].div_ceil(ranks.max(1));
@@ -90,15 +102,15 @@ pub(super) fn choose_chunks(spec: &mut DatasetSpec, axis: usize, ranks: usize) {
     let bytes = |chunk: &[usize]| chunk.iter().fold(item, |n, d| n.saturating_mul(*d));
     for k in std::iter::once(axis).chain((0..shape.len()).filter(|k| *k != axis)) {
         let now = bytes(&chunk);
-        if now <= CHUNK + CHUNK / 2 {
+        if now <= target + target / 2 {
             break;
         }
-        let parts = now.div_ceil(CHUNK).min(chunk[k]);
+        let parts = now.div_ceil(target).min(chunk[k]);
         // An equal division, if there is one near.
         let near = (parts..=(parts * 2).min(chunk[k])).find(|p| chunk[k].is_multiple_of(*p)).unwrap_or(parts);
         chunk[k] = chunk[k].div_ceil(near);
     }
-    spec.layout = Layout::Chunked(chunk);
+    Some(chunk)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::distributed::{Agreement, Call, Checks, Communicator, Step};
 use crate::error::{Context, Result, error};
 use crate::format::{self, Format};
 use crate::publish::LockFileBuilder;
-use crate::tree::{Dataset, DatasetExt, DatasetRef, DatasetSpec, Group, GroupExt, GroupRef, Layout, Mode, Node};
+use crate::tree::{Dataset, DatasetExt, DatasetRef, DatasetSpec, Group, GroupExt, GroupRef, GroupSpec, Layout, Mode, Node};
 use std::cell::RefCell;
 use std::path::Path;
 
@@ -72,7 +72,7 @@ fn write(
     if format.name() == "zarr" && ranks.size() > 1 {
         // Every rank opens the store, and writes the chunks that are its own: no chunk has two writers, so none needs a lock.
         step.agree(root.close())?;
-        let to = step.agree(format.open(path, Mode::ReadWrite))?;
+        let to = step.agree(format.open_private(path, Mode::ReadWrite, &GroupSpec::default()))?;
         let written = outline.datasets.iter().try_for_each(|entry| {
             let (have, local) = part_of(step, from, entry)?;
             let cut = align::cut_for(&have, &entry.storage);
@@ -177,7 +177,7 @@ fn structure(
     finish: impl FnOnce(&dyn Group) -> Result<()>,
     root: &mut Option<GroupRef>,
 ) -> Result<Vec<u8>> {
-    let to = root.insert(format.open_with(path, Mode::CreateNew, &from.group_spec()?)?).clone();
+    let to = root.insert(format.open_private(path, Mode::CreateNew, &from.group_spec()?)?).clone();
     let (entries, marks) = (RefCell::new(Vec::new()), options.hints.marks());
     let options = options.elsewhere(|copy: &NewCopy<'_>| {
         let Some(spread) = tree::spread(&**copy.from)? else { return Ok(None) };
@@ -199,7 +199,7 @@ fn structure(
             spec.layout = Layout::Auto;
         }
         align::choose_chunks(spec, axis, ranks);
-        let made = create(copy.to, copy.name, spec)?;
+        let made = create(copy.to, copy.name, spec, axis, ranks)?;
         entries.borrow_mut().push(Entry {
             path: copy.path.to_owned(),
             source: copy.path.to_owned(),
@@ -239,11 +239,18 @@ fn storage_of(made: &DatasetRef) -> Result<Storage> {
 }
 
 /// Makes a dataset without elements, all of which will be written.
-fn create(to: &GroupRef, name: &str, spec: &DatasetSpec) -> Result<DatasetRef> {
+fn create(to: &GroupRef, name: &str, spec: &DatasetSpec, axis: usize, ranks: usize) -> Result<DatasetRef> {
     #[cfg(feature = "hdf5")]
     if let Some(to) = to.as_any().downcast_ref::<format::hdf5::Hdf5Group>() {
         return to.new_unfilled_dataset(name, spec);
     }
+    #[cfg(feature = "zarr")]
+    if let Some(to) = to.as_any().downcast_ref::<format::zarr::ZarrGroup>() {
+        // What is not chunked is cut into files, too: such that none has the parts of two ranks, where that can be.
+        let grid = align::files_for(spec, axis, ranks);
+        return to.new_dataset_on_grid(name, spec, grid.as_deref());
+    }
+    let _ = (axis, ranks);
     to.new_dataset(name, spec, None)
 }
 

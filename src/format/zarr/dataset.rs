@@ -3,6 +3,7 @@
 use super::object::{Handle, object};
 use super::plan::{self, Plan};
 use super::read;
+use super::redo::Staged;
 use super::write::{Target, stored_chunks};
 use crate::array::AnyArray;
 use crate::dtype::DType;
@@ -39,6 +40,39 @@ impl ZarrDataset {
 
     fn shape_now(&self) -> Result<Vec<usize>> {
         self.handle.node.document.read().shape()
+    }
+
+    /// As [`write_selection`](Dataset::write_selection); after a crash all chunks are new, or none.
+    pub(crate) fn write_at_once(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
+        let tree = &self.handle.tree;
+        let staged = Staged::new(tree.writing(|| tree.store.directory())?);
+        self.put(selection, data, Some(&staged))?;
+        tree.writing(|| staged.commit())
+    }
+
+    /// True if the metadata are still those that were read or written last.
+    pub(crate) fn is_current(&self) -> Result<bool> {
+        self.handle.tree.is_current(&self.handle.node)
+    }
+
+    fn put(&self, selection: &Selection, data: &AnyArray, staged: Option<&Staged<'_>>) -> Result<()> {
+        self.handle.tree.writing(|| {
+            let plan = self.plan()?;
+            let _shaping = self.handle.node.shaping.read();
+            let shape = self.shape_now()?;
+            let resolved = selection.resolve(&shape)?;
+            if data.len() != resolved.count() || !data.dtype().same_values(&plan.dtype) {
+                bail!(
+                    Shape,
+                    "data of type {} and shape {:?} do not fit the selection of shape {:?}",
+                    data.dtype(),
+                    data.shape(),
+                    resolved.shape()
+                );
+            }
+            let (store, key, turns) = (&self.handle.tree.store, &self.handle.node.place().key, &self.handle.node.turns);
+            Target { plan: &plan, store, key, turns, shape: &shape, valid: &shape, staged }.write(&resolved, data)
+        })
     }
 
     /// Puts a new shape into the metadata, and writes them.
@@ -90,23 +124,7 @@ impl Dataset for ZarrDataset {
     }
 
     fn write_selection(&self, selection: &Selection, data: &AnyArray) -> Result<()> {
-        self.handle.tree.writing(|| {
-            let plan = self.plan()?;
-            let _shaping = self.handle.node.shaping.read();
-            let shape = self.shape_now()?;
-            let resolved = selection.resolve(&shape)?;
-            if data.len() != resolved.count() || !data.dtype().same_values(&plan.dtype) {
-                bail!(
-                    Shape,
-                    "data of type {} and shape {:?} do not fit the selection of shape {:?}",
-                    data.dtype(),
-                    data.shape(),
-                    resolved.shape()
-                );
-            }
-            let (store, key, turns) = (&self.handle.tree.store, &self.handle.node.place().key, &self.handle.node.turns);
-            Target { plan: &plan, store, key, turns, shape: &shape, valid: &shape }.write(&resolved, data)
-        })
+        self.put(selection, data, None)
     }
 
     /// Growing clears first what a writer that was stopped, or an earlier shape, has left beyond the old shape; then the metadata change, in one
@@ -118,7 +136,8 @@ impl Dataset for ZarrDataset {
             let _shaping = node.shaping.write();
             let (old, key) = (self.shape_now()?, node.place().key);
             let kept: Vec<usize> = old.iter().zip(shape).map(|(a, b)| *a.min(b)).collect();
-            let target = Target { plan: &plan, store: &self.handle.tree.store, key: &key, turns: &node.turns, shape, valid: &kept };
+            let target =
+                Target { plan: &plan, store: &self.handle.tree.store, key: &key, turns: &node.turns, shape, valid: &kept, staged: None };
             if shape.iter().zip(&old).any(|(new, old)| new > old) {
                 target.clear()?;
             }
@@ -151,7 +170,15 @@ impl Dataset for ZarrDataset {
             if let Some(n) = shape.first_mut() {
                 *n = end;
             }
-            let target = Target { plan: &plan, store: &self.handle.tree.store, key: &key, turns: &node.turns, shape: &shape, valid: &old };
+            let target = Target {
+                plan: &plan,
+                store: &self.handle.tree.store,
+                key: &key,
+                turns: &node.turns,
+                shape: &shape,
+                valid: &old,
+                staged: None,
+            };
             let resolved = Selection::from(Item::from(*before..end)).resolve(&shape)?;
             target.write(&resolved, rows)?;
             self.publish_shape(&shape)

@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The metadata of one object.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Document {
     pub(super) version: ZarrVersion,
     pub(super) kind: Kind,

@@ -8,12 +8,14 @@ use super::node::Node as StoredNode;
 use super::object::{Handle, object};
 use super::plan::{self, Plan};
 use super::store::join;
+use super::tree::{LONE, LONE_KEY};
+use super::version::ZarrVersion;
 use super::write::{Target, Turns};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail, error};
 use crate::selection::Selection;
-use crate::tree::{DatasetRef, DatasetSpec, DatatypeRef, Feature, Filter, Group, GroupRef, GroupSpec, Link, NewLink, Node};
+use crate::tree::{DatasetRef, DatasetSpec, DatatypeRef, Feature, Group, GroupRef, GroupSpec, Link, NewLink, Node};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,12 +33,22 @@ impl ZarrGroup {
         Self { handle }
     }
 
+    /// The version of the format that its store has.
+    pub fn version(&self) -> ZarrVersion {
+        self.handle.tree.options.version
+    }
+
+    /// From now on what is written to the store is on the device before it counts, or not.
+    pub(crate) fn set_durable(&self, durable: bool) -> Result<()> {
+        self.handle.tree.set_durable(durable)
+    }
+
     fn key(&self) -> String {
         self.handle.node.place().key
     }
 
     fn child_key(&self, name: &str) -> String {
-        join(&self.key(), name)
+        if self.handle.tree.is_lone() { LONE_KEY.to_owned() } else { join(&self.key(), name) }
     }
 
     fn handle_of(&self, node: Arc<StoredNode>) -> Handle {
@@ -44,6 +56,9 @@ impl ZarrGroup {
     }
 
     fn exists(&self, name: &str) -> Result<bool> {
+        if self.handle.tree.is_lone() {
+            return Ok(name == LONE);
+        }
         Ok(names::is_possible(name) && self.handle.tree.exists(&self.child_key(name))?)
     }
 
@@ -68,6 +83,9 @@ impl ZarrGroup {
 
     fn names(&self) -> Result<Vec<String>> {
         let (tree, key) = (&self.handle.tree, self.key());
+        if tree.is_lone() {
+            return Ok(vec![LONE.to_owned()]);
+        }
         let mut names = Vec::new();
         for entry in tree.store.list(&key)? {
             if entry.is_dir && names::is_possible(&entry.name) && tree.exists(&join(&key, &entry.name))? {
@@ -84,6 +102,31 @@ impl ZarrGroup {
             names.sort_by_key(|name| places.get(name.as_str()).copied().unwrap_or(usize::MAX));
         }
         Ok(names)
+    }
+
+    /// Makes a dataset without elements, of which each file is a part of that shape where the spec leaves that to the format.
+    pub(crate) fn new_dataset_on_grid(&self, name: &str, spec: &DatasetSpec, grid: Option<&[usize]>) -> Result<DatasetRef> {
+        self.make_dataset(name, spec, grid, None)
+    }
+
+    fn make_dataset(&self, name: &str, spec: &DatasetSpec, grid: Option<&[usize]>, data: Option<AnyArray>) -> Result<DatasetRef> {
+        self.handle.tree.writing(|| {
+            names::check(name)?;
+            let tree = &self.handle.tree;
+            let document = plan::make(spec, &tree.options, grid)?;
+            let (plan, shape) = (Arc::new(Plan::read(&document)?), document.shape()?);
+            let key = self.child_key(name);
+            let node = tree.make(&key, self.handle.child_path(name), document, || {
+                let Some(data) = &data else { return Ok(()) };
+                let turns = Turns::default();
+                let target =
+                    Target { plan: &plan, store: &tree.store, key: &key, turns: &turns, shape: &shape, valid: &shape, staged: None };
+                target.write(&Selection::All.resolve(&shape)?, data)
+            })?;
+            node.set_plan(plan);
+            self.reorder(None, Some(name))?;
+            Ok(Arc::new(ZarrDataset::new(self.handle_of(node))) as DatasetRef)
+        })
     }
 }
 
@@ -110,7 +153,7 @@ impl Group for ZarrGroup {
 
     fn open_child(&self, name: &str) -> Result<Option<Node>> {
         self.handle.tree.reading(|| {
-            if !names::is_possible(name) {
+            if !names::is_possible(name) || (self.handle.tree.is_lone() && name != LONE) {
                 return Ok(None);
             }
             let Some(node) = self.handle.tree.open(&self.child_key(name), self.handle.child_path(name))? else { return Ok(None) };
@@ -137,22 +180,7 @@ impl Group for ZarrGroup {
     }
 
     fn new_dataset(&self, name: &str, spec: &DatasetSpec, data: Option<AnyArray>) -> Result<DatasetRef> {
-        self.handle.tree.writing(|| {
-            names::check(name)?;
-            let tree = &self.handle.tree;
-            let document = plan::make(spec, &tree.options)?;
-            let (plan, shape) = (Arc::new(Plan::read(&document)?), document.shape()?);
-            let key = self.child_key(name);
-            let node = tree.make(&key, self.handle.child_path(name), document, || {
-                let Some(data) = &data else { return Ok(()) };
-                let turns = Turns::default();
-                let target = Target { plan: &plan, store: &tree.store, key: &key, turns: &turns, shape: &shape, valid: &shape };
-                target.write(&Selection::All.resolve(&shape)?, data)
-            })?;
-            node.set_plan(plan);
-            self.reorder(None, Some(name))?;
-            Ok(Arc::new(ZarrDataset::new(self.handle_of(node))) as DatasetRef)
-        })
+        self.make_dataset(name, spec, None, data)
     }
 
     fn new_datatype(&self, _name: &str, _dtype: &DType) -> Result<DatatypeRef> {
@@ -207,9 +235,6 @@ impl Group for ZarrGroup {
     }
 
     fn lacks(&self, feature: &Feature<'_>) -> Option<String> {
-        if let (Feature::Filter(Filter::Fletcher32), Some(_)) = (feature, self.handle.tree.options.shard_bytes) {
-            return Some("within shards the filter 'fletcher32' (3) cannot be used".into());
-        }
         lacks(feature)
     }
 }

@@ -9,8 +9,11 @@
 //!
 //! # Crashes and other processes
 //! Every file is replaced in one step, chunks before the metadata that make them count, so a reader finds the old or the new. A whole tree appears
-//! at once when it is [saved](crate::MemGroup::to_file). Attributes are written when the tree is flushed or closed, or when its last handle goes.
-//! A store has no lock of its own: two writers of one array take [`lock_file`](crate::lock_file). Owners of different chunks need none.
+//! at once when it is [saved](crate::MemGroup::to_file); who has opened the old one is told so. Attributes are written when the tree is flushed
+//! or closed, or when its last handle goes.
+//!
+//! A store that is open for writing holds the lock beside it (that of [`lock_file`](crate::lock_file)) until it is closed, so a second writer, in this
+//! process or another, gets an error of kind `Locked`. Readers need no lock.
 //!
 //! ```
 //! use memh5::{MemGroup, prelude::*};
@@ -30,6 +33,7 @@ mod chunk;
 mod chunking;
 mod codecs;
 mod dataset;
+mod directory;
 mod document;
 mod exact;
 mod fill;
@@ -44,6 +48,8 @@ mod parallel;
 mod pipeline;
 mod plan;
 mod read;
+mod redo;
+mod shards;
 mod store;
 mod tree;
 mod value;
@@ -57,14 +63,16 @@ pub use version::{ZarrOptions, ZarrVersion};
 
 use crate::error::{Error, Result, bail, error};
 use crate::format::Format;
-use crate::publish::{FileKind, FileSystem, OsFileSystem};
+use crate::publish::{FileKind, FileSystem, LockFile, OsFileSystem, lock_file};
 use crate::tree::{GroupRef, GroupSpec, Mode};
-use document::Document;
+use directory::Directory;
+use document::{Document, Kind};
 use object::Handle;
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use store::{Directory, Store};
+use store::Store;
 use tree::Tree;
 
 /// The Zarr format.
@@ -101,27 +109,38 @@ impl ZarrFormat {
         self.file_system.clone().unwrap_or_else(|| Arc::new(OsFileSystem))
     }
 
-    fn make(&self, fs: &Arc<dyn FileSystem>, path: &Path, root: &GroupSpec) -> Result<GroupRef> {
+    fn make(&self, fs: &Arc<dyn FileSystem>, path: &Path, root: &GroupSpec, lock: Option<LockFile>) -> Result<GroupRef> {
         fs.create_dir(path).map_err(|e| Error::io(e, path))?;
-        let store = Store::Directory(Directory { fs: fs.clone(), root: path.to_owned() });
+        let store = Store::Directory(Directory::new(fs.clone(), path.to_owned()));
         let mut document = Document::group(self.options.version);
         if root.track_order {
             document.ours.insert("track_order".into(), true.into());
         }
         document.save(&store, "")?;
-        self.root(store, path, true, self.options.clone())
+        self.root(Tree::new(store, path.to_owned(), true, self.options.clone()).locked(lock))
     }
 
-    fn root(&self, store: Store, path: &Path, writable: bool, options: ZarrOptions) -> Result<GroupRef> {
-        let tree = Arc::new(Tree::new(store, path.to_owned(), writable, options));
+    fn root(&self, tree: Tree) -> Result<GroupRef> {
+        let tree = Arc::new(tree);
         let node = tree.root()?;
         Ok(Arc::new(ZarrGroup::new(Handle { tree, node })))
     }
 
-    fn open_there(&self, fs: &Arc<dyn FileSystem>, path: &Path, writable: bool) -> Result<GroupRef> {
+    fn open_there(&self, fs: &Arc<dyn FileSystem>, path: &Path, writable: bool, lock: Option<LockFile>) -> Result<GroupRef> {
         let kind = kind_of(&**fs, path)?.ok_or_else(|| Error::io(io::ErrorKind::NotFound.into(), path))?;
         let store = match kind {
-            FileKind::Directory => Store::Directory(Directory { fs: fs.clone(), root: path.to_owned() }),
+            FileKind::Directory => {
+                let mut store = Store::Directory(Directory::new(fs.clone(), real(path)?.into_owned()));
+                if writable {
+                    redo::recover(&store)?;
+                } else {
+                    let overlay = redo::overlay(&store)?;
+                    if let Store::Directory(directory) = &mut store {
+                        directory.overlay = overlay;
+                    }
+                }
+                store
+            }
             _ if is_zip(&**fs, path)? => {
                 if writable {
                     return Err(
@@ -133,13 +152,65 @@ impl ZarrFormat {
             _ => bail!(Corrupt, "the file is no Zarr store: neither a directory nor a zip archive"),
         };
         // What is added to a store is of its version.
-        let version = match Document::load(&store, "", self.options.version)? {
-            Some(document) => document.version,
-            None => self.options.version,
+        let (version, lone) = match Document::load(&store, "", self.options.version)? {
+            Some(document) => (document.version, document.kind == Kind::Array && !writable),
+            None => (self.options.version, false),
         };
         let options = ZarrOptions { version, ..self.options.clone() };
-        self.root(store, path, writable, options)
+        self.root(Tree::new(store, path.to_owned(), writable, options).of_array(lone).locked(lock))
     }
+
+    /// The lock of a writer, held while the store is open.
+    fn lock(&self, fs: &Arc<dyn FileSystem>, path: &Path) -> Result<LockFile> {
+        let beside = lock_file(real(path)?).in_place().shared_file_system(fs.clone());
+        beside.acquire().map_err(|e| match e.kind() {
+            crate::ErrorKind::Locked => e.remedy("wait until it is closed there; readers need no lock"),
+            _ => e,
+        })
+    }
+
+    fn open_by(&self, path: &Path, mode: Mode, root: &GroupSpec, locked: bool) -> Result<GroupRef> {
+        let fs = self.fs();
+        let open = || {
+            let there = kind_of(&*fs, path)?;
+            let lock = || if locked { self.lock(&fs, path).map(Some) } else { Ok(None) };
+            match (mode, there) {
+                (Mode::Read, _) => self.open_there(&fs, path, false, None),
+                (Mode::ReadWrite | Mode::Append, Some(FileKind::Directory)) => self.open_there(&fs, path, true, lock()?),
+                (Mode::ReadWrite, _) | (Mode::Append, Some(_)) => self.open_there(&fs, path, true, None),
+                (Mode::CreateNew, Some(_)) => {
+                    Err(error!(AlreadyExists, "the store exists already").remedy("choose another name, or the mode w to replace it"))
+                }
+                (Mode::Truncate, Some(FileKind::Directory)) => {
+                    // A directory that is no store is somebody's work.
+                    if !self.recognizes(path)? && !fs.read_dir(path).map_err(|e| Error::io(e, path))?.is_empty() {
+                        return Err(error!(AlreadyExists, "the directory is not empty, and no Zarr store").remedy("choose another name"));
+                    }
+                    let lock = lock()?;
+                    let path = real(path)?;
+                    fs.remove_dir_all(&path).map_err(|e| Error::io(e, &*path))?;
+                    self.make(&fs, &path, root, lock)
+                }
+                (Mode::Truncate, Some(_)) => Err(error!(AlreadyExists, "the target is a file, which a directory store cannot replace")
+                    .remedy("choose a name that ends in .zarr, or move the file away")),
+                (Mode::Append | Mode::CreateNew | Mode::Truncate, None) => {
+                    if path.file_name().is_some_and(|n| n.to_string_lossy().ends_with(".zip")) {
+                        return Err(error!(Unsupported, "zip stores can be read only").remedy("save to a name that ends in .zarr"));
+                    }
+                    self.make(&fs, path, root, lock()?)
+                }
+            }
+        };
+        open().map_err(|e| e.in_file(path))
+    }
+}
+
+/// The path itself, symbolic links followed, `..` and the like resolved: where the lock is, and what can be replaced.
+fn real(path: &Path) -> Result<Cow<'_, Path>> {
+    if path.file_name().is_some() && !path.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
+        return Ok(Cow::Borrowed(path));
+    }
+    path.canonicalize().map(Cow::Owned).map_err(|e| Error::io(e, path))
 }
 
 fn kind_of(fs: &dyn FileSystem, path: &Path) -> Result<Option<FileKind>> {
@@ -177,7 +248,7 @@ impl Format for ZarrFormat {
         let fs = self.fs();
         match kind_of(&*fs, path)? {
             Some(FileKind::Directory) => {
-                let store = Store::Directory(Directory { fs, root: path.to_owned() });
+                let store = Store::Directory(Directory::new(fs, path.to_owned()));
                 Document::exists(&store, "", ZarrVersion::V3)
             }
             Some(FileKind::File) => is_zip(&*fs, path),
@@ -190,31 +261,10 @@ impl Format for ZarrFormat {
     }
 
     fn open_with(&self, path: &Path, mode: Mode, root: &GroupSpec) -> Result<GroupRef> {
-        let fs = self.fs();
-        let there = kind_of(&*fs, path)?;
-        let open = || match (mode, there) {
-            (Mode::Read, _) => self.open_there(&fs, path, false),
-            (Mode::ReadWrite, _) | (Mode::Append, Some(_)) => self.open_there(&fs, path, true),
-            (Mode::CreateNew, Some(_)) => {
-                Err(error!(AlreadyExists, "the store exists already").remedy("choose another name, or the mode w to replace it"))
-            }
-            (Mode::Truncate, Some(FileKind::Directory)) => {
-                // A directory that is no store is somebody's work.
-                if !self.recognizes(path)? && !fs.read_dir(path).map_err(|e| Error::io(e, path))?.is_empty() {
-                    return Err(error!(AlreadyExists, "the directory is not empty, and no Zarr store").remedy("choose another name"));
-                }
-                fs.remove_dir_all(path).map_err(|e| Error::io(e, path))?;
-                self.make(&fs, path, root)
-            }
-            (Mode::Truncate, Some(_)) => Err(error!(AlreadyExists, "the target is a file, which a directory store cannot replace")
-                .remedy("choose a name that ends in .zarr, or move the file away")),
-            (Mode::Append | Mode::CreateNew | Mode::Truncate, None) => {
-                if path.file_name().is_some_and(|n| n.to_string_lossy().ends_with(".zip")) {
-                    return Err(error!(Unsupported, "zip stores can be read only").remedy("save to a name that ends in .zarr"));
-                }
-                self.make(&fs, path, root)
-            }
-        };
-        open().map_err(|e| e.in_file(path))
+        self.open_by(path, mode, root, true)
+    }
+
+    fn open_private(&self, path: &Path, mode: Mode, root: &GroupSpec) -> Result<GroupRef> {
+        self.open_by(path, mode, root, false)
     }
 }

@@ -1,10 +1,11 @@
 //! Which names an object of a store may have.
 
+use super::redo::REDO;
 use super::tree::TRASH;
 use crate::error::{Result, error};
 
 /// What the format itself calls files, and what we do.
-const RESERVED: [&str; 6] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata", TRASH];
+const RESERVED: [&str; 7] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata", TRASH, REDO];
 
 /// File systems allow so many bytes in a name.
 const LONGEST: usize = 255;

@@ -1,6 +1,7 @@
 //! The codecs of an array: from the elements of a chunk to the bytes of its file, and back.
 
 use super::carrier::{Carrier, Held, named};
+use super::shards::{self, Shards};
 use crate::dtype::Order;
 use crate::error::{Error, ErrorKind, Result, bail, error};
 use serde_json::Value;
@@ -34,6 +35,7 @@ enum Front {
     Chain(Box<CodecChain>),
     /// Elements of any size, each with its length before it.
     Variable,
+    Shards(Box<Shards>),
 }
 
 /// From bytes to bytes.
@@ -42,6 +44,8 @@ enum Back {
     Library(Arc<dyn BytesToBytesCodecTraits>),
     /// HDF5's checksum; that of the library is another one for an odd number of bytes.
     Fletcher32,
+    /// A block of LZ4 with its length before it, as numcodecs writes it.
+    Lz4,
 }
 
 /// What a chunk is made of, as the codecs see it.
@@ -52,11 +56,11 @@ pub(super) enum Encoded<'a> {
     Variable(Vec<u8>, Vec<usize>),
 }
 
-fn options() -> CodecOptions {
+pub(super) fn options() -> CodecOptions {
     CodecOptions::default().with_concurrent_target(1)
 }
 
-fn unsupported(message: &str, e: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn unsupported(message: &str, e: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Unsupported, message).because(e)
 }
 
@@ -70,7 +74,7 @@ impl Pipeline {
         data_type: DataType,
         fill_value: FillValue,
     ) -> Result<Self> {
-        let (mut front, mut back) = (Vec::new(), Vec::new());
+        let (mut front, mut back) = (Vec::<MetadataV3>::new(), Vec::new());
         let (mut serialised, mut variable, mut same) = (false, false, true);
         for codec in codecs {
             let name = named(codec).map_or("", |(name, _)| name);
@@ -79,6 +83,7 @@ impl Pipeline {
             if serialised {
                 back.push(match name {
                     "numcodecs.fletcher32" => Back::Fletcher32,
+                    "numcodecs.lz4" => Back::Lz4,
                     _ => match Codec::from_metadata(&metadata)
                         .map_err(|e| unsupported(&format!("the codec '{name}' is not known here"), e))?
                     {
@@ -104,7 +109,22 @@ impl Pipeline {
             bail!(Corrupt, "the codecs of the array do not say how its elements become bytes");
         }
         let heap = matches!(held.carrier, Carrier::Text | Carrier::Bytes);
+        let shards = match codecs.first() {
+            Some(codec) if front.len() == 1 => shards::said(codec)?,
+            _ => None,
+        };
+        if shards.is_none() && codecs.iter().any(hides_fletcher32) {
+            bail!(Unsupported, "the checksum 'fletcher32' in shards behind other codecs is not known here");
+        }
         let front = match () {
+            () if let Some(said) = &shards => {
+                let chunk = said.chunk.iter().filter_map(|n| NonZeroU64::new(*n as u64)).collect();
+                let size = if heap { 0 } else { held.pack.packed };
+                let bytes = crate::array::byte_len(&said.chunk, size.max(1))?;
+                let inner = Self::new(said.codecs, held, chunk, bytes, data_type.clone(), fill_value.clone())?;
+                let shard: Vec<usize> = shape.iter().map(|n| n.get() as usize).collect();
+                Front::Shards(Box::new(Shards::new(said, inner, &shard, size, fill_value.as_ne_bytes().to_vec())?))
+            }
             () if variable && heap && front.len() == 1 => Front::Variable,
             () if same && !heap => Front::Same,
             () => {
@@ -121,6 +141,7 @@ impl Pipeline {
                 (Back::Fletcher32, BytesRepresentation::FixedSize(n)) => BytesRepresentation::FixedSize(n + 4),
                 (Back::Fletcher32, BytesRepresentation::BoundedSize(n)) => BytesRepresentation::BoundedSize(n + 4),
                 (Back::Fletcher32, before) => before,
+                (Back::Lz4, _) => BytesRepresentation::UnboundedSize,
             };
             (codec, before)
         });
@@ -139,6 +160,7 @@ impl Pipeline {
         for (codec, given) in self.back.iter().rev() {
             bytes = match codec {
                 Back::Fletcher32 => Cow::Owned(check_fletcher32(bytes.into_owned())?),
+                Back::Lz4 => Cow::Owned(unpack_lz4(&bytes)?),
                 Back::Library(codec) => {
                     let decoded = guarded(|| codec.decode(bytes, given, &options()))?;
                     Cow::Owned(decoded.into_owned())
@@ -148,6 +170,7 @@ impl Pipeline {
         match &self.front {
             Front::Same => Ok(Encoded::Fixed(Cow::Owned(bytes.into_owned()))),
             Front::Variable => split_variable(bytes.into_owned(), count),
+            Front::Shards(shards) => shards.decode(&bytes),
             Front::Chain(chain) => match guarded(|| chain.decode(bytes, &self.shape, &self.data_type, &self.fill_value, &options()))? {
                 ArrayBytes::Fixed(bytes) => Ok(Encoded::Fixed(Cow::Owned(bytes.into_owned()))),
                 ArrayBytes::Variable(parts) => {
@@ -165,6 +188,7 @@ impl Pipeline {
         let mut bytes = match (&self.front, elements) {
             (Front::Same, Encoded::Fixed(bytes)) => bytes,
             (Front::Variable, Encoded::Variable(bytes, offsets)) => Cow::Owned(join_variable(&bytes, &offsets)?),
+            (Front::Shards(shards), elements) => Cow::Owned(shards.encode(&elements)?),
             (Front::Chain(chain), elements) => {
                 let whole = match elements {
                     Encoded::Fixed(bytes) => ArrayBytes::new_flen(bytes),
@@ -180,6 +204,7 @@ impl Pipeline {
         for (codec, _) in &self.back {
             bytes = match codec {
                 Back::Library(codec) => codec.encode(bytes, &options()).map_err(|e| failed(&e))?,
+                Back::Lz4 => Cow::Owned(pack_lz4(&bytes)?),
                 Back::Fletcher32 => {
                     let mut bytes = bytes.into_owned();
                     bytes.extend_from_slice(&fletcher32(&bytes).to_le_bytes());
@@ -191,8 +216,14 @@ impl Pipeline {
     }
 }
 
+/// True if a codec has HDF5's checksum within it, where only the library would see it.
+fn hides_fletcher32(codec: &Value) -> bool {
+    let inner = named(codec).and_then(|(_, c)| c?.get("codecs")?.as_array());
+    inner.is_some_and(|codecs| codecs.iter().any(|c| named(c).is_some_and(|(n, _)| n == "numcodecs.fletcher32") || hides_fletcher32(c)))
+}
+
 /// Runs a decoder of the library, which may panic on bytes that no encoder has made.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, CodecError>) -> Result<T> {
+pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, CodecError>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(Ok(decoded)) => Ok(decoded),
         Ok(Err(e)) => Err(error!(Corrupt, "its bytes cannot be decoded").because(e)),
@@ -237,6 +268,27 @@ fn split_variable<'a>(file: Vec<u8>, count: usize) -> Result<Encoded<'a>> {
         bail!(Corrupt, "it has {} bytes too many", rest.len());
     }
     Ok(Encoded::Variable(bytes, offsets))
+}
+
+fn pack_lz4(bytes: &[u8]) -> Result<Vec<u8>> {
+    let len = i32::try_from(bytes.len()).map_err(|_| error!(Unsupported, "the codec 'lz4' holds chunks of at most 2 GiB"))?;
+    let mut out = len.to_le_bytes().to_vec();
+    out.extend_from_slice(&lz4_flex::block::compress(bytes));
+    Ok(out)
+}
+
+fn unpack_lz4(bytes: &[u8]) -> Result<Vec<u8>> {
+    let Some((len, block)) = bytes.split_first_chunk::<4>() else { bail!(Corrupt, "it is cut short") };
+    let len = u32::from_le_bytes(*len) as usize;
+    // A byte of LZ4 stands for 255 at most.
+    if len / 256 > block.len() {
+        bail!(Corrupt, "it cannot hold the {len} bytes that it promises");
+    }
+    match lz4_flex::block::decompress(block, len) {
+        Ok(out) if out.len() == len => Ok(out),
+        Ok(out) => bail!(Corrupt, "it holds {} bytes in place of {len}", out.len()),
+        Err(e) => Err(error!(Corrupt, "its bytes are no LZ4").because(e)),
+    }
 }
 
 /// The checksum of HDF5's filter 3.

@@ -380,7 +380,8 @@ fn codecs_v2(document: &Document, held: &Held, filters: &[Value]) -> Result<Vec<
 }
 
 /// The metadata of a new array.
-pub(super) fn make(spec: &DatasetSpec, options: &ZarrOptions) -> Result<Document> {
+/// What is one file is as the grid says, if there is one and the spec does not say it.
+pub(super) fn make(spec: &DatasetSpec, options: &ZarrOptions, grid: Option<&[usize]>) -> Result<Document> {
     let Some(shape) = &spec.shape else {
         return Err(error!(Unsupported, "Zarr cannot hold a null dataspace").remedy("store an empty array, or an attribute"));
     };
@@ -390,17 +391,15 @@ pub(super) fn make(spec: &DatasetSpec, options: &ZarrOptions) -> Result<Document
         Carrier::Text | Carrier::Bytes => 1,
         _ => held.pack.packed,
     };
-    if options.shard_bytes.is_some() && !shape.is_empty() && spec.filters.contains(&crate::tree::Filter::Fletcher32) {
-        return Err(
-            error!(Unsupported, "within shards the filter 'fletcher32' cannot be used").remedy("choose crc32c, an option of the format")
-        );
-    }
     let filters = codecs::of_filters(&spec.filters, size, version)?;
     let chunks = match &spec.layout {
         Layout::Chunked(chunks) => chunks.clone(),
         Layout::AutoChunked => super::chunking::auto(shape, spec.maxshape.as_deref(), held_size(&spec.dtype), 1 << 20),
         _ if spec.needs_chunks() => super::chunking::auto(shape, spec.maxshape.as_deref(), held_size(&spec.dtype), 1 << 20),
-        _ => super::chunking::auto(shape, None, held_size(&spec.dtype), 8 << 20),
+        _ => match grid.filter(|grid| grid.len() == shape.len() && !grid.contains(&0)) {
+            Some(grid) => grid.to_vec(),
+            None => super::chunking::auto(shape, None, held_size(&spec.dtype), 8 << 20),
+        },
     };
     let mut ours = Object::new();
     let (fill_value, fill_note) = fill::write(&spec.fill, &spec.dtype, &held, version)?;

@@ -3,9 +3,11 @@
 use super::document::{Document, Kind};
 use super::json;
 use super::node::{Node, Place};
+use super::redo::REDO;
 use super::store::{Store, join};
 use super::version::ZarrOptions;
 use crate::error::{Error, ErrorKind, Result, bail, error};
+use crate::publish::LockFile;
 use crate::tree::{Location, fresh_tree_id};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,6 +18,11 @@ use std::sync::{Arc, Weak};
 /// Where deleted objects stay while a handle holds them. No object itself, so other programs do not look into it.
 pub(super) const TRASH: &str = ".memh5.trash";
 
+/// The name of the one dataset, if the root of a store is an array.
+pub(super) const LONE: &str = "data";
+/// The key of that array. (That of the group which holds it is empty.)
+pub(super) const LONE_KEY: &str = ".";
+
 /// So many objects may have metadata that are not written yet.
 const DIRTY: usize = 256;
 
@@ -24,6 +31,8 @@ const DIRTY: usize = 256;
 pub(super) struct Tree {
     pub(super) store: Store,
     pub(super) options: ZarrOptions,
+    /// The root of the store is an array: the tree is a group that holds it, under the name [`LONE`].
+    lone: bool,
     path: PathBuf,
     id: u64,
     writable: bool,
@@ -34,6 +43,8 @@ pub(super) struct Tree {
     next: AtomicU64,
     objects: Mutex<Objects>,
     dirty: Mutex<Vec<Arc<Node>>>,
+    /// That of a writer, until the store is closed.
+    lock: Mutex<Option<LockFile>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +63,7 @@ impl Tree {
         Self {
             store,
             options,
+            lone: false,
             path,
             id: fresh_tree_id(),
             writable,
@@ -61,7 +73,24 @@ impl Tree {
             next: AtomicU64::new(1),
             objects: Mutex::default(),
             dirty: Mutex::default(),
+            lock: Mutex::default(),
         }
+    }
+
+    /// Of a store whose root is an array.
+    pub(super) fn of_array(mut self, lone: bool) -> Self {
+        self.lone = lone;
+        self
+    }
+
+    pub(super) fn is_lone(&self) -> bool {
+        self.lone
+    }
+
+    /// Holds the lock until the store is closed.
+    pub(super) fn locked(self, lock: Option<LockFile>) -> Self {
+        *self.lock.lock() = lock;
+        self
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -80,9 +109,27 @@ impl Tree {
         }
     }
 
-    /// Runs something that reads.
+    /// Runs something that reads. Looks afterwards whether the store is still the one that was opened: of what took its place, some may have
+    /// been read.
     pub(super) fn reading<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.check_open().and_then(|()| f()).map_err(|e| e.in_file(&self.path))
+        let read = self.check_open().and_then(|()| f());
+        match &self.store {
+            Store::Directory(directory) if !self.writable && directory.is_replaced() => Err(replaced()),
+            _ => read,
+        }
+        .map_err(|e| e.in_file(&self.path))
+    }
+
+    /// True if the metadata of an object are still those that were read or written last, and nothing waits to be finished. For who has kept a
+    /// store open while others wrote to it.
+    pub(super) fn is_current(&self, node: &Node) -> Result<bool> {
+        self.consolidated.store(true, Ordering::Relaxed);
+        let directory = self.store.directory()?;
+        if self.check_open().is_err() || self.poisoned.load(Ordering::Relaxed) || directory.is_replaced() || directory.exists(REDO)? {
+            return Ok(false);
+        }
+        let document = node.document.read();
+        Ok(Document::load(&self.store, &node.place().key, document.version)?.as_ref() == Some(&*document))
     }
 
     /// Runs something that writes. A failure of the operating system poisons the store.
@@ -119,7 +166,11 @@ impl Tree {
         if let Some(node) = objects.live.get(key).and_then(Weak::upgrade) {
             return Ok(Some(node));
         }
-        let Some(document) = Document::load(&self.store, key, self.options.version)? else { return Ok(None) };
+        let document = match Document::load(&self.store, key, self.options.version)? {
+            Some(_) if self.lone && key.is_empty() => Document::group(self.options.version),
+            Some(document) => document,
+            None => return Ok(None),
+        };
         Ok(Some(self.enter(&mut objects, key, path, document)))
     }
 
@@ -157,7 +208,7 @@ impl Tree {
             }
             objects.pending.insert(key.to_owned());
         }
-        let made = directory.make_dir(key).and_then(|()| fill()).and_then(|()| document.save(&self.store, key));
+        let made = directory.make_dir(key).and_then(|()| fill()).and_then(|()| self.put(&document, key));
         let mut objects = self.objects.lock();
         objects.pending.remove(key);
         match made {
@@ -167,6 +218,11 @@ impl Tree {
                 Err(e)
             }
         }
+    }
+
+    /// From now on what is written is on the device before it counts, or not.
+    pub(super) fn set_durable(&self, durable: bool) -> Result<()> {
+        self.store.directory().map(|directory| directory.set_durable(durable))
     }
 
     /// Notes that the metadata of an object are to be written.
@@ -181,10 +237,18 @@ impl Tree {
         if full { self.write_dirty() } else { Ok(()) }
     }
 
+    /// Writes metadata: behind all that they make count.
+    fn put(&self, document: &Document, key: &str) -> Result<()> {
+        let directory = self.store.directory()?;
+        directory.settle()?;
+        document.save(&self.store, key)?;
+        directory.settle()
+    }
+
     /// Writes the metadata of one object now.
     pub(super) fn save(&self, node: &Node, document: &Document) -> Result<()> {
         self.forget_consolidated()?;
-        document.save(&self.store, &node.place().key)?;
+        self.put(document, &node.place().key)?;
         self.dirty.lock().retain(|n| !std::ptr::eq(&**n, node));
         Ok(())
     }
@@ -194,7 +258,7 @@ impl Tree {
         let nodes = std::mem::take(&mut *self.dirty.lock());
         for (at, node) in nodes.iter().enumerate() {
             let document = node.document.read();
-            if let Err(e) = document.save(&self.store, &node.place().key) {
+            if let Err(e) = self.put(&document, &node.place().key) {
                 drop(document);
                 self.dirty.lock().extend(nodes.get(at..).unwrap_or_default().iter().cloned());
                 return Err(e);
@@ -289,7 +353,8 @@ impl Tree {
         };
         self.closed.store(true, Ordering::Relaxed);
         self.dirty.lock().clear();
-        result.map_err(|e| e.during("close the store"))
+        let released = self.lock.lock().take().map_or(Ok(()), LockFile::rollback);
+        result.and(released).map_err(|e| e.during("close the store"))
     }
 
     fn clear_trash(&self) -> Result<()> {
@@ -312,8 +377,8 @@ impl Tree {
     pub(super) fn root(&self) -> Result<Arc<Node>> {
         match self.open("", Some("/".into()))? {
             Some(node) if node.document.read().kind == Kind::Group => Ok(node),
-            Some(_) => Err(error!(Unsupported, "the root of the store is an array, and a tree needs a group there")
-                .remedy("move the array into a group: make a directory with a zarr.json of a group, and put it below")),
+            Some(_) => Err(error!(Unsupported, "the root of the store is an array, and a tree that is written to needs a group there")
+                .remedy(format!("copy the store: the copy is a group with the dataset '{LONE}'"))),
             None => Err(error!(Corrupt, "the directory is no Zarr store: there is neither zarr.json nor .zgroup in it")),
         }
     }
@@ -357,6 +422,10 @@ impl Objects {
         self.ids.retain(|k, _| !below(k));
         self.live.retain(|k, _| !below(k));
     }
+}
+
+fn replaced() -> Error {
+    error!(Closed, "another store has taken the place of the one that was opened: it was saved anew, or removed").remedy("open it again")
 }
 
 fn incomplete() -> Error {

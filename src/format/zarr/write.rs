@@ -1,11 +1,13 @@
 //! Writing a selection: whole chunks, on all cores; a chunk that is met in part is read first.
 
 use super::chunk::{self, Elements};
+use super::directory::Directory;
 use super::grid::{Cut, Job};
 use super::pack;
 use super::parallel;
 use super::plan::Plan;
-use super::store::{Directory, Store, join};
+use super::redo::Staged;
+use super::store::{Store, join};
 use crate::array::AnyArray;
 use crate::error::Result;
 use crate::selection::Resolved;
@@ -33,7 +35,12 @@ pub(super) struct Target<'a> {
     pub(super) shape: &'a [usize],
     /// What is stored beyond this shape is not looked at.
     pub(super) valid: &'a [usize],
+    /// Where new chunks wait until all are there; else each takes its place at once.
+    pub(super) staged: Option<&'a Staged<'a>>,
 }
+
+/// More pieces than so many of one chunk are not written one by one.
+const PIECES: usize = 64;
 
 impl Target<'_> {
     /// Writes the selected elements; the data have exactly their shape and type.
@@ -79,6 +86,9 @@ impl Target<'_> {
         {
             return self.store(directory, key, slice);
         }
+        if !whole && plan.raw && self.is_new(cut) && self.in_place(cut, job, from, directory, key)? {
+            return Ok(());
+        }
         let mut elements = if whole { None } else { self.existing(job, key)? };
         let bytes = match &mut elements {
             Some(Elements::Fixed(bytes)) => bytes,
@@ -92,6 +102,47 @@ impl Target<'_> {
             }
         });
         self.store(directory, key, bytes)
+    }
+
+    /// True if no reader looks at the selected elements, since they are rows beyond the valid shape.
+    fn is_new(&self, cut: &Cut) -> bool {
+        let first = cut
+            .axes
+            .first()
+            .and_then(|parts| parts.first())
+            .and_then(|part| Some(part.chunk * self.plan.chunks.first()? + part.runs.first()?.inner));
+        self.staged.is_none() && self.shape != self.valid && first.zip(self.valid.first()).is_some_and(|(first, valid)| first >= *valid)
+    }
+
+    /// Puts new elements into the file of a chunk, or into a new one that has zeros elsewhere. False if that cannot be done.
+    fn in_place(&self, cut: &Cut, job: &Job, from: &[u8], directory: &Directory, key: &str) -> Result<bool> {
+        let (plan, size) = (self.plan, self.plan.dtype.itemsize());
+        let total = crate::array::byte_len(&plan.chunks, size)? as u64;
+        let mut parts: Vec<(u64, &[u8])> = Vec::new();
+        let mut runs = 0;
+        cut.for_each_run(job, &mut |inner, outer, len| {
+            runs += 1;
+            if runs <= PIECES
+                && let Some(part) = from.get(outer * size..(outer + len) * size)
+            {
+                parts.push(((inner * size) as u64, part));
+            }
+        });
+        if runs > PIECES {
+            return Ok(false);
+        }
+        if !self.is_beyond(&job.index) && directory.patch(key, total, &parts)? {
+            return Ok(true);
+        }
+        if plan.fill.is_some() || parts.iter().all(|(_, part)| is_zero(part)) {
+            return Ok(false);
+        }
+        directory.set_parts(key, Some(total), &parts).map(|()| true)
+    }
+
+    /// True if nothing of a chunk is within the valid shape.
+    fn is_beyond(&self, index: &[usize]) -> bool {
+        index.iter().zip(&self.plan.chunks).zip(self.valid).any(|((i, chunk), valid)| i.saturating_mul(*chunk) >= *valid)
     }
 
     /// A chunk of fill values.
@@ -114,6 +165,9 @@ impl Target<'_> {
 
     /// What a chunk holds, with the fill value beyond the valid shape.
     fn existing(&self, job: &Job, key: &str) -> Result<Option<Elements>> {
+        if self.is_beyond(&job.index) {
+            return Ok(None);
+        }
         let Some(mut elements) = chunk::read(self.plan, self.store, key)? else { return Ok(None) };
         let room: Vec<usize> = (0..self.valid.len())
             .map(|k| self.plan.chunks[k].min(self.valid[k].saturating_sub(job.index[k] * self.plan.chunks[k])))
@@ -198,25 +252,31 @@ impl Target<'_> {
             }
         });
         result?;
-        if elements.iter().all(|e| **e == *fill) {
-            return directory.erase(key);
-        }
-        directory.set(key, &chunk::encode_variable(self.plan, &elements)?)
+        let empty = elements.iter().all(|e| **e == *fill);
+        self.put(directory, key, empty, || chunk::encode_variable(self.plan, &elements).map(Cow::Owned))
     }
 
-    /// Writes a chunk; one that holds nothing but fill values is not there.
+    /// Gives a chunk its new content; one that holds nothing but fill values is not there.
+    fn put<'b>(&self, directory: &Directory, key: &str, empty: bool, encode: impl FnOnce() -> Result<Cow<'b, [u8]>>) -> Result<()> {
+        match self.staged {
+            // What waits can take the place of a chunk, and not take it away.
+            Some(staged) if !empty || directory.exists(key)? => staged.put(key, &encode()?),
+            Some(_) => Ok(()),
+            None if empty => directory.erase(key),
+            None => directory.set(key, &encode()?),
+        }
+    }
+
+    /// Writes a chunk.
     fn store(&self, directory: &Directory, key: &str, elements: &[u8]) -> Result<()> {
         let empty = match &self.plan.fill {
-            None => elements.iter().all(|b| *b == 0),
+            None => is_zero(elements),
             Some(fill) => {
                 let one = fill.raw().0;
                 elements.chunks_exact(one.len().max(1)).all(|e| e == one)
             }
         };
-        if empty {
-            return directory.erase(key);
-        }
-        directory.set(key, &chunk::encode_fixed(self.plan, elements)?)
+        self.put(directory, key, empty, || chunk::encode_fixed(self.plan, elements))
     }
 
     /// Gives the elements between two shapes the fill value, where something is stored there: the remains of what was cut off, or of a writer
@@ -235,7 +295,7 @@ impl Target<'_> {
                 continue;
             }
             let _turn = self.plan_turn(&index);
-            if (0..index.len()).any(|k| begins(k) >= self.valid[k]) {
+            if self.is_beyond(&index) {
                 directory.erase(&key)?;
                 continue;
             }
@@ -252,6 +312,12 @@ impl Target<'_> {
         }
         Ok(())
     }
+}
+
+/// True if all bytes are zero.
+fn is_zero(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<64>();
+    words.iter().all(|word| word.iter().fold(0, |or, byte| or | byte) == 0) && rest.iter().all(|byte| *byte == 0)
 }
 
 /// The chunks that are stored, with their keys.

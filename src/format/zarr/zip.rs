@@ -121,14 +121,19 @@ impl Archive {
         Ok(())
     }
 
+    fn member(&self, key: &str) -> Option<Member> {
+        self.members.get(key.strip_prefix("./").unwrap_or(key)).copied()
+    }
+
+    /// True if there is a value.
     pub(super) fn contains(&self, key: &str) -> bool {
-        self.members.contains_key(key)
+        self.member(key).is_some()
     }
 
     /// The value of a member, checked.
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        match self.members.get(key) {
-            Some(member) => self.read(key, *member).map(Some).map_err(|e| e.in_file(&self.path)),
+        match self.member(key) {
+            Some(member) => self.read(key, member).map(Some).map_err(|e| e.in_file(&self.path)),
             None => Ok(None),
         }
     }
