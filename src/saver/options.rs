@@ -306,6 +306,13 @@ impl FilterWords<'_> {
             Some("gzip") => filters.push(gzip(level(4)?)?),
             Some("zstd") => filters.push(Filter::Zstd(level(3)?)),
             Some("lzf") => filters.push(without_level(Filter::Lzf)?),
+            Some("blosc") => {
+                let level = level(5)?;
+                match u8::try_from(level) {
+                    Ok(level @ 0..=9) => filters.push(Filter::blosc_lz4(level)),
+                    _ => bail!(InvalidArgument, "the blosc level {level} is not between 0 and 9"),
+                }
+            }
             Some("bitshuffle") => {
                 let compressor = crate::tree::BitshuffleCompressor::Lz4;
                 filters.push(without_level(Filter::Bitshuffle { block_size: 0, compressor })?);
@@ -313,7 +320,7 @@ impl FilterWords<'_> {
             Some(other) => match other.parse::<i32>() {
                 // h5py takes a gzip level for the name.
                 Ok(n) if self.level.is_none() => filters.push(gzip(n)?),
-                _ => bail!(InvalidArgument, "'{other}' is no compression; there are gzip, lzf, zstd, bitshuffle and none"),
+                _ => bail!(InvalidArgument, "'{other}' is no compression; there are gzip, lzf, zstd, blosc, bitshuffle and none"),
             },
         }
         if self.fletcher32 == Some(true) {

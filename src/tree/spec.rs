@@ -140,6 +140,22 @@ pub enum BitshuffleCompressor {
 }
 
 impl Filter {
+    /// Blosc (32001) with LZ4 behind a shuffle of bytes, level 0 to 9: what h5py's users get of hdf5plugin.
+    ///
+    /// Other compressors of Blosc are [`Filter::Other`] with the parameters of its filter, of which the first four are found when a dataset is made:
+    /// `[0, 0, 0, 0, level, shuffle, compressor]`.
+    ///
+    /// ```
+    /// use memh5::{Filter, MemGroup, prelude::*};
+    /// let tree = MemGroup::new();
+    /// let rows = tree.create_dataset("rows").chunks([100]).filter(Filter::blosc_lz4(5)).write(vec![1.5; 1000])?;
+    /// assert_eq!(rows.spec()?.filters[0].name(), "blosc");
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
+    pub fn blosc_lz4(level: u8) -> Filter {
+        Filter::Other { id: 32001, optional: true, values: vec![0, 0, 0, 0, level.into(), 1, 1] }
+    }
+
     /// The number registered with the HDF Group.
     pub fn id(&self) -> u32 {
         match self {
@@ -197,6 +213,11 @@ impl Filter {
             Self::Lzf => "lzf".into(),
             Self::Bitshuffle { .. } => "bitshuffle".into(),
             Self::Zstd(_) => "zstd".into(),
+            Self::Other { id: 307, .. } => "bzip2".into(),
+            // (With other parameters or flags than the variant of its own stands for.)
+            Self::Other { id: 32000, .. } => "lzf".into(),
+            Self::Other { id: 32001, .. } => "blosc".into(),
+            Self::Other { id: 32004, .. } => "lz4".into(),
             Self::Other { id, .. } => format!("filter {id}"),
         }
     }

@@ -2,6 +2,7 @@
 #![cfg(feature = "hdf5")]
 
 mod files;
+mod filters;
 mod interop;
 mod references;
 mod samples;

@@ -44,8 +44,13 @@ fn one(text: &str) -> Result<Filter, String> {
         "fletcher32" => plain(Filter::Fletcher32),
         "lzf" => plain(Filter::Lzf),
         "bitshuffle" => plain(Filter::Bitshuffle { block_size: 0, compressor: BitshuffleCompressor::Lz4 }),
+        "blosc" => Ok(Filter::blosc_lz4(u8::try_from(level(5, 0, 9)?).unwrap_or(5))),
+        "lz4" => plain(Filter::Other { id: 32004, optional: true, values: Vec::new() }),
+        "bzip2" => Ok(Filter::Other { id: 307, optional: true, values: vec![u32::try_from(level(9, 1, 9)?).unwrap_or(9)] }),
         "szip" => plain(Filter::Szip { options: 32, pixels_per_block: 8 }),
-        _ => Err(format!("'{name}' is no filter; there are gzip, shuffle, fletcher32, lzf, bitshuffle, zstd, szip, and none")),
+        _ => Err(format!(
+            "'{name}' is no filter; there are gzip, shuffle, fletcher32, lzf, blosc, lz4, bzip2, bitshuffle, zstd, szip, and none"
+        )),
     }
 }
 
@@ -58,7 +63,8 @@ mod tests {
         assert_eq!(parse("gzip:4+shuffle").unwrap().0, [Filter::Shuffle, Filter::Gzip(4)]);
         assert_eq!(parse("fletcher32+zstd").unwrap().0, [Filter::Zstd(3), Filter::Fletcher32]);
         assert_eq!(parse("none").unwrap().0, []);
-        for wrong in ["", "gzip:10", "gzip:x", "shuffle:1", "brotli", "gzip++shuffle"] {
+        assert_eq!(parse("blosc:3").unwrap().0, [Filter::blosc_lz4(3)]);
+        for wrong in ["", "gzip:10", "gzip:x", "shuffle:1", "brotli", "bzip2:0", "lz4:1", "gzip++shuffle"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -202,6 +202,9 @@ fn describe(stack: &[String]) -> Error {
     if stack.iter().any(|s| s.contains("bad version number") || s.contains("version number out of range")) {
         error = error.remedy("it may be made for a later HDF5 than this build has (the feature 'static-hdf5' brings one), or be damaged");
     }
+    if stack.iter().any(|s| s.contains("required filter") && s.contains("is not registered")) {
+        error = error.remedy("let HDF5_PLUGIN_PATH name the directory of a plug-in for the filter (that of Python's hdf5plugin will do)");
+    }
     let os = stack.iter().find_map(|s| s.split_once("errno = ")).and_then(|(_, rest)| {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         digits.parse::<i32>().ok()

@@ -111,7 +111,7 @@ fn to_filter(codec: &Value) -> Option<Filter> {
                 _ => {
                     let size = u32::try_from(number("typesize").unwrap_or(1)).unwrap_or(1);
                     let compressor = COMPRESSORS.iter().position(|c| *c == cname)? as u32;
-                    Filter::Other { id: BLOSC, optional: false, values: vec![2, 2, size, 0, clevel, shuffle, compressor] }
+                    Filter::Other { id: BLOSC, optional: true, values: vec![2, 2, size, 0, clevel, shuffle, compressor] }
                 }
             }
         }
@@ -181,7 +181,7 @@ mod tests {
             vec![Filter::Zstd(-3)],
             vec![bitshuffle(BitshuffleCompressor::Lz4)],
             vec![bitshuffle(BitshuffleCompressor::Zstd(3))],
-            vec![Filter::Other { id: BLOSC, optional: false, values: vec![2, 2, 4, 0, 7, 1, 1] }],
+            vec![Filter::Other { id: BLOSC, optional: true, values: vec![2, 2, 4, 0, 7, 1, 1] }],
         ];
         for filters in all {
             let v3 = of_filters(&filters, 4, ZarrVersion::V3).unwrap();

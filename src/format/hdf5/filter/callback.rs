@@ -6,13 +6,13 @@
 #![allow(unsafe_code)]
 
 use super::bitshuffle::Params;
-use super::{BITSHUFFLE, LZF, ZSTD, lzf, zstandard};
+use super::{BITSHUFFLE, BLOSC, BZIP2, LZ4, LZF, ZSTD, blosc, bzip, lz4, lzf, zstandard};
 use crate::error::{Result, bail, error};
 use hdf5_sys::h5::{H5allocate_memory, H5free_memory};
 use hdf5_sys::h5e::{H5E_CALLBACK, H5E_DEFAULT, H5E_ERR_CLS, H5E_PLINE, H5Epush2};
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::{H5Pget_chunk, H5Pget_filter_by_id2, H5Pmodify_filter};
-use hdf5_sys::h5t::H5Tget_size;
+use hdf5_sys::h5t::{H5T_class_t, H5Tclose, H5Tget_class, H5Tget_size, H5Tget_super};
 use hdf5_sys::h5z::{H5Z_FLAG_REVERSE, H5Z_class2_t, H5Z_filter_t};
 use std::ffi::{CStr, CString, c_int, c_uint, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -121,6 +121,38 @@ fn decode_zstd(_values: &[u32], input: &[u8]) -> Result<Output> {
     }
 }
 
+fn encode_blosc(values: &[u32], input: &[u8]) -> Result<Output> {
+    let mut block = Block::zeroed(blosc::bound(input.len()))?;
+    let len = blosc::encode(values, input, block.bytes())?;
+    Ok((block, len))
+}
+
+fn decode_blosc(_values: &[u32], input: &[u8]) -> Result<Output> {
+    let mut block = Block::zeroed(blosc::decoded_len(input)?)?;
+    blosc::decode(input, block.bytes())?;
+    Ok(whole(block))
+}
+
+fn encode_lz4(values: &[u32], input: &[u8]) -> Result<Output> {
+    let mut block = Block::zeroed(lz4::bound(values, input.len()))?;
+    let len = lz4::encode(values, input, block.bytes())?;
+    Ok((block, len))
+}
+
+fn decode_lz4(_values: &[u32], input: &[u8]) -> Result<Output> {
+    let mut block = Block::zeroed(lz4::decoded_len(input)?)?;
+    lz4::decode(input, block.bytes())?;
+    Ok(whole(block))
+}
+
+fn encode_bzip2(values: &[u32], input: &[u8]) -> Result<Output> {
+    Block::from_slice(&bzip::encode(values, input)?).map(whole)
+}
+
+fn decode_bzip2(_values: &[u32], input: &[u8]) -> Result<Output> {
+    Block::from_slice(&bzip::decode(input)?).map(whole)
+}
+
 /// Puts a line on the library's error stack, where the caller's error finds it.
 fn tell(filter: &str, message: &str) {
     let Ok(text) = CString::new(format!("{filter}: {message}").replace('\0', "?")) else { return };
@@ -205,6 +237,9 @@ macro_rules! filter_callback {
 filter_callback!(filter_lzf, "LZF", encode_lzf, decode_lzf);
 filter_callback!(filter_bitshuffle, "bitshuffle", encode_bitshuffle, decode_bitshuffle);
 filter_callback!(filter_zstd, "zstd", encode_zstd, decode_zstd);
+filter_callback!(filter_blosc, "Blosc", encode_blosc, decode_blosc);
+filter_callback!(filter_lz4, "LZ4", encode_lz4, decode_lz4);
+filter_callback!(filter_bzip2, "bzip2", encode_bzip2, decode_bzip2);
 
 /// The most parameters that a filter here has as a user sets them.
 const USER_VALUES: usize = 8;
@@ -249,15 +284,21 @@ fn element_size(dtype: hid_t) -> Result<u32> {
     }
 }
 
+/// The bytes of a chunk of a dataset that is created.
+fn chunk_size(list: hid_t, dtype: hid_t) -> Result<u32> {
+    let mut axes = [0u64; 32];
+    // SAFETY: room for as many axes as told.
+    let rank = usize::try_from(unsafe { H5Pget_chunk(list, 32, axes.as_mut_ptr()) });
+    let Some(axes) = rank.ok().and_then(|rank| axes.get(..rank)) else { bail!(Shape, "the dataset has no chunks") };
+    let bytes = axes.iter().try_fold(u64::from(element_size(dtype)?), |bytes, axis| bytes.checked_mul(*axis));
+    let Some(bytes) = bytes.and_then(|bytes| u32::try_from(bytes).ok()) else { bail!(Shape, "the chunk is too large for its filter") };
+    Ok(bytes)
+}
+
 /// Revision of h5py's filter, version of LZF, bytes of a chunk.
 extern "C" fn set_local_lzf(list: hid_t, dtype: hid_t, _space: hid_t) -> c_int {
     set_local("LZF", list, LZF, |user| {
-        let mut axes = [0u64; 32];
-        // SAFETY: room for as many axes as told.
-        let rank = usize::try_from(unsafe { H5Pget_chunk(list, 32, axes.as_mut_ptr()) });
-        let Some(axes) = rank.ok().and_then(|rank| axes.get(..rank)) else { bail!(Shape, "the dataset has no chunks") };
-        let bytes = axes.iter().try_fold(u64::from(element_size(dtype)?), |bytes, axis| bytes.checked_mul(*axis));
-        let Some(bytes) = bytes.and_then(|bytes| u32::try_from(bytes).ok()) else { bail!(Shape, "the chunk is too large for LZF") };
+        let bytes = chunk_size(list, dtype)?;
         let given = |k: usize, default| user.get(k).copied().filter(|v| *v != 0).unwrap_or(default);
         let mut values = vec![given(0, super::LZF_REVISION), given(1, super::LZF_VERSION), bytes];
         values.extend(user.iter().skip(3));
@@ -275,6 +316,27 @@ extern "C" fn set_local_bitshuffle(list: hid_t, dtype: hid_t, _space: hid_t) -> 
     })
 }
 
+/// Revision, version of the format, bytes of an element (of what an array is of) and of a chunk, then what the user has given.
+extern "C" fn set_local_blosc(list: hid_t, dtype: hid_t, _space: hid_t) -> c_int {
+    set_local("Blosc", list, BLOSC, |user| Ok(blosc::stored_values(user, base_size(dtype)?, chunk_size(list, dtype)?)))
+}
+
+/// The bytes of an element, of one within where it is an array.
+fn base_size(dtype: hid_t) -> Result<u32> {
+    // SAFETY: an id, which the library checks; the base is closed after its size is known.
+    unsafe {
+        if H5Tget_class(dtype) != H5T_class_t::H5T_ARRAY {
+            return element_size(dtype);
+        }
+        let base = H5Tget_super(dtype);
+        let size = element_size(base);
+        if base >= 0 {
+            H5Tclose(base);
+        }
+        size
+    }
+}
+
 fn class(id: H5Z_filter_t, name: &'static CStr) -> H5Z_class2_t {
     H5Z_class2_t {
         version: 1,
@@ -289,7 +351,7 @@ fn class(id: H5Z_filter_t, name: &'static CStr) -> H5Z_class2_t {
 }
 
 /// The filters of this crate, as the library wants to know them. The names are those that files carry.
-pub(super) fn classes() -> [H5Z_class2_t; 3] {
+pub(super) fn classes() -> [H5Z_class2_t; 6] {
     [
         H5Z_class2_t { set_local: Some(set_local_lzf), filter: Some(filter_lzf), ..class(LZF, c"lzf") },
         H5Z_class2_t {
@@ -298,6 +360,12 @@ pub(super) fn classes() -> [H5Z_class2_t; 3] {
             ..class(BITSHUFFLE, c"bitshuffle; see https://github.com/kiyo-masui/bitshuffle")
         },
         H5Z_class2_t { filter: Some(filter_zstd), ..class(ZSTD, c"Zstandard compression: http://www.zstd.net") },
+        H5Z_class2_t { set_local: Some(set_local_blosc), filter: Some(filter_blosc), ..class(BLOSC, c"blosc") },
+        H5Z_class2_t {
+            filter: Some(filter_lz4),
+            ..class(LZ4, c"HDF5 lz4 filter; see http://www.hdfgroup.org/services/contributions.html")
+        },
+        H5Z_class2_t { filter: Some(filter_bzip2), ..class(BZIP2, c"bzip2") },
     ]
 }
 

@@ -1,10 +1,14 @@
 //! The filters of chunks: those that the library lacks, registered in process, and the way between a property list and [`Filter`].
 //!
-//! LZF (32000), bitshuffle (32008) and Zstandard (32015) come with this crate, so that a machine without plug-ins reads and writes them.
+//! LZF (32000), Blosc (32001), LZ4 (32004), bitshuffle (32008), Zstandard (32015) and bzip2 (307) come with this crate, so that a machine without plug-ins reads
+//! and writes what h5py, PyTables, pandas and detectors write.
 //! A filter of one of these numbers that the program or a plug-in has brought already stays in its place.
 
 mod bitshuffle;
+mod blosc;
+mod bzip;
 mod callback;
+mod lz4;
 mod lzf;
 mod pipeline;
 #[cfg(test)]
@@ -17,7 +21,10 @@ pub(super) use pipeline::{apply, can_write, read, stored};
 use hdf5_sys::h5z::{H5Z_filter_t, H5Zfilter_avail, H5Zregister};
 use std::sync::Once;
 
+const BZIP2: H5Z_filter_t = 307;
 const LZF: H5Z_filter_t = 32000;
+const BLOSC: H5Z_filter_t = 32001;
+const LZ4: H5Z_filter_t = 32004;
 const BITSHUFFLE: H5Z_filter_t = 32008;
 const ZSTD: H5Z_filter_t = 32015;
 
