@@ -126,6 +126,26 @@ fn spine_reads_our_stages() {
 
 #[test]
 #[ignore = "needs spine's environment: make interop"]
+fn spine_follows_many_references() {
+    let Some(python) = peer::python("MEMH5_SPINE_PYTHON", "spine") else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("many_stage.h5");
+    // So many that they are written in bulk.
+    let events: Vec<usize> = (0..100).collect();
+    let lists = events.iter().map(|e| (0..30).map(|i| data::numbers(*e, i % 7)).collect::<Vec<_>>());
+    let batch = Batch::new(100)
+        .with_source(&data::source())
+        .and_then(|b| b.with("index", events.iter().map(|e| *e as i64).collect::<Vec<_>>()))
+        .and_then(|b| b.with("lists", memh5::stage::Product::lists(lists)?))
+        .and_then(|b| b.with("rows", events.iter().map(|e| data::rows(*e, e % 5, 4)).collect::<Vec<_>>()))
+        .expect("a batch");
+    write_ours(&file, "many", &batch, FormatVersion::V1, "seed: 0\n");
+    let reader = StageReader::builder().verify(true).open([&file]).expect("our reader");
+    assert_lines(&read(&python, &file, &["stage", "many"])[1..], &lines::lines(&reader, true), "spine follows references made in bulk");
+}
+
+#[test]
+#[ignore = "needs spine's environment: make interop"]
 fn both_append_stages_to_one_cache() {
     let Some((python, sample)) = peer_and_sample("stage_full.h5") else { return };
     let dir = tempfile::tempdir().expect("a directory");
