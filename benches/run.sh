@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the benches and their peers by turns and prints the medians side by side.
-# MEMH5_PYTHON: a Python with h5py and numpy; REPEATS: turns of each (5); BENCHES: which ones (memory_tree deep_copy files stage savers).
+# MEMH5_PYTHON: a Python with h5py and numpy; REPEATS: turns of each (5); BENCHES: which ones (memory_tree deep_copy files stage savers zarr_stores).
 # MEMH5_RAYGENT_PYTHON: a Python with raygent, for the savers; without it, they are compared with its calls.
 # MEMH5_SPINE_PYTHON: a Python with spine, for the bench of stages; without it, that is compared with h5py alone.
 set -eu
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 python=${MEMH5_PYTHON:-target/venv/light/bin/python}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-for bench in ${BENCHES:-memory_tree deep_copy files stage savers}; do
+for bench in ${BENCHES:-memory_tree deep_copy files stage savers zarr_stores}; do
     cargo build --release --quiet --features contract,zarr --bench "$bench"
     peer=$python
     [ "$bench" = stage ] && peer=${MEMH5_SPINE_PYTHON:-$python}

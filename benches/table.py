@@ -19,6 +19,8 @@ TARGETS = {
     "zarr append 100000 rows x 100": 3.0,
     "zarr save 256 MiB": 3.0,
     "zarr load 256 MiB": 3.0,
+    **{f"append {rows}, {how}": 3.0 for rows in ("100 rows x 500", "100000 rows x 100") for how in ("defaults", "chunks of 1 MiB", "chunks of a batch, zstd")},
+    **{f"{what} 256 MiB{how}": 3.0 for what in ("save", "load") for how in ("", ", zstd")},
     "save 1 GiB": 1.0,
     "load 1 GiB": 1.0,
     "save 10^4 datasets": 2.0,

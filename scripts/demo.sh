@@ -27,6 +27,16 @@ for file in $files; do
     count=$((count + 1))
 done
 echo
+echo "== The same files as Zarr stores: the name of the target says so"
+for file in tests/data/caput/*.h5; do
+    store=$work/$(basename "$file" .h5).zarr
+    $memh5 copy "$file" "$store"
+    $memh5 dump "$file" >"$work/before"
+    $memh5 dump "$store" >"$work/after"
+    cmp "$work/before" "$work/after"
+done
+$memh5 tree "$work/container.zarr"
+echo
 echo "== A program written once against a group, in memory and in HDF5"
 cargo run --quiet --example tree
 echo

@@ -46,7 +46,7 @@
 //!
 //! # Features
 //!
-//! `hdf5` (default): HDF5 files, on the C library. `zarr`: Zarr stores. `cli` (default): the tool `memh5`. `mpi`: ranks under `mpirun`, on a parallel HDF5. `contract`: the suite for backends. Without features the
+//! `hdf5` (default): HDF5 files, on the C library. `zarr` (default): Zarr stores. `cli` (default): the tool `memh5`. `mpi`: ranks under `mpirun`, on a parallel HDF5. `contract`: the suite for backends. Without features the
 //! tree in memory needs no C at all.
 #![warn(missing_docs)]
 #![deny(unsafe_code)]

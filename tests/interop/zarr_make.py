@@ -11,6 +11,7 @@ import numcodecs
 import numpy as np
 import zarr
 import zarr.codecs as zc
+import zarr.codecs.numcodecs as zn
 
 warnings.simplefilter("ignore")
 out = pathlib.Path(sys.argv[1])
@@ -55,6 +56,9 @@ for version in (2, 3):
         add("big", numbers["float64"].astype(">f8"), chunks=(4, 5))
         add("fill", np.full((4, 4), 7, "int32"), chunks=(2, 2), fill_value=7)
         add("nanfill", np.full((3,), np.nan, "float32"), chunks=(2,), fill_value=np.nan)
+        add("inffill", np.full((3,), np.inf, "float64"), chunks=(2,), fill_value=np.inf)
+        add("minusfill", np.full((3,), -np.inf, "float16"), chunks=(2,), fill_value=-np.inf)
+        add("complexfill", np.full((3,), 1 - 2j, "complex128"), chunks=(2,), fill_value=1 - 2j)
         add("scalar", np.array(2.5), chunks=())
         add("fixed", np.array([b"ab", b"abc", b""], dtype="S3"), chunks=(2,))
         add("unicode", np.array(["a", "日本", ""], dtype="<U4"), chunks=(2,))
@@ -71,6 +75,7 @@ for version in (2, 3):
                 "gzip": numcodecs.GZip(5),
                 "bz2": numcodecs.BZ2(1),
                 "zstd": numcodecs.Zstd(3),
+                "lz4": numcodecs.LZ4(),
                 "none": None,
             }
             for cname in ("lz4", "lz4hc", "blosclz", "zlib", "zstd"):
@@ -88,6 +93,8 @@ for version in (2, 3):
                 "zstd": zc.ZstdCodec(level=5),
                 "zstd_checksum": zc.ZstdCodec(level=5, checksum=True),
                 "crc32c": zc.Crc32cCodec(),
+                "lz4": zn.LZ4(),
+                "fletcher32": zn.Fletcher32(),
                 "none": None,
             }
             for cname in ("lz4", "lz4hc", "blosclz", "zlib", "zstd"):
@@ -95,6 +102,10 @@ for version in (2, 3):
                     codecs[f"blosc_{cname}_{shuffle}"] = zc.BloscCodec(typesize=4, cname=cname, clevel=5, shuffle=shuffle)
             for codec, compressor in codecs.items():
                 add(f"codecs/{codec}", data, chunks=(4, 3), compressors=compressor)
+            add("sharded_checked", data, chunks=(3, 3), shards=(6, 6), compressors=[zc.ZstdCodec(), zn.Fletcher32()])
+            add("sharded_start", data, chunks=(2, 2), shards={"shape": (4, 4), "index_location": "start"}, fill_value=3)
+            add("sharded_floats", numbers["float32"].astype(">f4"), chunks=(2, 5), shards=(4, 10), fill_value=np.nan)
+            add("named", data, chunks=(4, 3), dimension_names=["time", None])
             add("sharded", data, chunks=(2, 2), shards=(4, 4), compressors=zc.ZstdCodec())
             add("transposed", data, chunks=(4, 3), filters=[zc.TransposeCodec(order=(1, 0))])
             add("dots", data, chunks=(4, 3), chunk_key_encoding={"name": "default", "separator": "."})

@@ -29,6 +29,8 @@ def show(path, node):
         else:
             little = values.dtype if values.dtype.kind == "V" else values.dtype.newbyteorder("<")
             line["hex"] = np.ascontiguousarray(values.astype(little)).tobytes().hex()
+        if values.dtype.kind in "fc":
+            line["fill"] = str(node.fill_value)
     print(json.dumps(line))
 
 

@@ -103,16 +103,25 @@ fn fill(root: &GroupRef, shards: bool) {
         vec![Filter::Shuffle, Filter::Zstd(1), Filter::Fletcher32],
         vec![bitshuffle(BitshuffleCompressor::Lz4)],
         vec![bitshuffle(BitshuffleCompressor::Zstd(3))],
+        vec![Filter::Fletcher32],
+        vec![Filter::Other { id: 32004, optional: false, values: vec![] }],
+        vec![Filter::Other { id: 307, optional: false, values: vec![3] }],
     ];
     for (at, filters) in pipelines.into_iter().enumerate() {
-        if shards && filters.contains(&Filter::Fletcher32) {
-            continue;
-        }
         root.create_dataset(&format!("filters/{at}")).chunks([4, 3]).filters(filters).write(&numbers).unwrap();
     }
     let fill =
         root.create_dataset("fill").shape([2, 3]).maxshape([None, None]).chunks([2, 2]).dtype(DType::I32).fill_value(-7).create().unwrap();
     fill.resize([3, 4]).unwrap();
+    let times = [0i64, 1_600_000_000, i64::MIN].map(i64::to_le_bytes).concat();
+    root.create_dataset("times").write(AnyArray::from_bytes(DType::opaque(8, "NUMPY:<M8[s]"), [3], &times).unwrap()).unwrap();
+    for (at, value) in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.5].into_iter().enumerate() {
+        for dtype in [DType::F16, DType::F32, DType::F64] {
+            let name = format!("fills/{at} {}", dtype.itemsize());
+            let value = AnyArray::from(value).astype(&dtype, memh5::Cast::Saturate).unwrap();
+            root.create_dataset(&name).dtype(dtype).shape([3]).chunks([2]).fill_value(value).create().unwrap();
+        }
+    }
     let log = root.create_dataset("log").shape([0, 2]).maxshape([None, Some(2)]).chunks([3, 2]).dtype(DType::I64).create().unwrap();
     for k in 0..5 {
         log.append(vec![k, 10 * k]).unwrap();
@@ -142,6 +151,10 @@ fn check(python: &Path, store: &Path, root: &GroupRef, what: &str) {
         match line.get("texts") {
             Some(texts) => assert_eq!(texts, &Value::from(ours.to_strings().unwrap()), "{what} {path}"),
             None => assert_eq!(line["hex"], spelled(&ours), "{what} {path}: {}", line["dtype"]),
+        }
+        if let Some(at) = path.strip_prefix("fills/") {
+            let wanted = ["nan", "inf", "-inf", "-1.5"][at[..1].parse::<usize>().unwrap()];
+            assert_eq!(line["fill"], wanted, "{what} {path}");
         }
     }
     let mut wanted = 0;
@@ -201,4 +214,31 @@ fn both_append_to_one_store_in_turns() {
         let root = format::open(&store, Mode::Read).unwrap();
         assert_eq!(root.dataset("log").unwrap().read_slice::<Vec<i64>>((7.., 1)).unwrap(), [105, 50, 101, 103, 105], "{name}");
     }
+}
+
+/// What is none of ours stays when a store is changed: the names of the axes, attributes of others.
+#[test]
+fn names_of_axes_stay() {
+    let Some(python) = peer::h5py() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    peer::run(&python, &peer::script("zarr_make.py"), &[dir.path().as_os_str()]);
+    let store = dir.path().join("v3.zarr");
+    let root = format::open(&store, Mode::ReadWrite).unwrap();
+    let named = root.dataset("named").unwrap();
+    named.attrs().set("units", "K").unwrap();
+    named.append(ndarray::Array1::<i32>::from_elem(5, 7)).unwrap();
+    named.resize([9, 6]).unwrap();
+    drop(named);
+    root.close_tree().unwrap();
+    let check = dir.path().join("check.py");
+    let text = format!(
+        "import zarr\na = zarr.open_group({:?}, mode='r')['named']\nassert a.metadata.dimension_names == ('time', None), a.metadata\n\
+         assert a.shape == (9, 6) and a[7, 4] == 7 and a.attrs['units'] == 'K'\n",
+        store.to_str().unwrap()
+    );
+    std::fs::write(&check, text).unwrap();
+    peer::run(&python, &check, &[]);
+    // An array at the root of a store is read, too.
+    let root = format::open(store.join("codecs/lz4"), Mode::Read).unwrap();
+    assert_eq!(root.dataset("data").unwrap().shape().unwrap(), [7, 5]);
 }

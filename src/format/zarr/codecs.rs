@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 /// The number under which Blosc is registered with the HDF Group.
 const BLOSC: u32 = 32001;
+/// Those of LZ4 alone, and of bzip2.
+const LZ4: u32 = 32004;
+const BZIP2: u32 = 307;
 /// Blosc's compressors, by their numbers.
 const COMPRESSORS: [&str; 6] = ["blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"];
 
@@ -17,7 +20,7 @@ pub(super) fn lacks(filter: &Filter) -> Option<String> {
     let known = match filter {
         Filter::Gzip(_) | Filter::Shuffle | Filter::Fletcher32 | Filter::Zstd(_) => true,
         Filter::Bitshuffle { compressor, .. } => *compressor != BitshuffleCompressor::None,
-        Filter::Other { id, values, .. } => *id == BLOSC && values.len() >= 6,
+        Filter::Other { id, values, .. } => matches!(*id, LZ4 | BZIP2) || *id == BLOSC && values.len() >= 6,
         _ => false,
     };
     (!known).then(|| format!("Zarr has no counterpart of the filter '{}' ({})", filter.name(), filter.id()))
@@ -55,6 +58,10 @@ fn codec(filter: &Filter, size: usize, version: ZarrVersion) -> Result<Value> {
         Filter::Bitshuffle { block_size, compressor: BitshuffleCompressor::Zstd(level) } => {
             blosc("zstd", (*level).clamp(1, 9), 2, *block_size)
         }
+        Filter::Other { id: LZ4, .. } => make("numcodecs.lz4", "lz4", json!({ "acceleration": 1 })),
+        Filter::Other { id: BZIP2, values, .. } => {
+            make("numcodecs.bz2", "bz2", json!({ "level": values.first().copied().unwrap_or(9).clamp(1, 9) }))
+        }
         Filter::Other { id: BLOSC, values, .. } => {
             let value = |k: usize| values.get(k).copied().unwrap_or_default();
             let cname = COMPRESSORS.get(value(6) as usize).copied().unwrap_or("blosclz");
@@ -73,7 +80,7 @@ pub(super) fn of_filters(filters: &[Filter], size: usize, version: ZarrVersion) 
 
 /// True if the codec compresses: what Zarr v2 calls the compressor, which comes last.
 pub(super) fn is_compressor(codec: &Value) -> bool {
-    matches!(codec.get("id").and_then(Value::as_str), Some("gzip" | "zstd" | "blosc"))
+    matches!(codec.get("id").and_then(Value::as_str), Some("gzip" | "zstd" | "blosc" | "lz4" | "bz2"))
 }
 
 /// The filters that codecs stand for. A codec that has none (a checksum of Zarr's own, a transposition) is left out.
@@ -92,6 +99,10 @@ fn to_filter(codec: &Value) -> Option<Filter> {
         "gzip" | "zlib" => Filter::Gzip(u8::try_from(number("level").unwrap_or(1)).ok().filter(|l| *l <= 9)?),
         "shuffle" => Filter::Shuffle,
         "fletcher32" => Filter::Fletcher32,
+        "bz2" => {
+            Filter::Other { id: BZIP2, optional: true, values: vec![number("level").and_then(|n| u32::try_from(n).ok()).unwrap_or(9)] }
+        }
+        "lz4" => Filter::Other { id: LZ4, optional: true, values: Vec::new() },
         "zstd" => Filter::Zstd(i32::try_from(number("level").unwrap_or(0)).ok()?.clamp(-7, 22)),
         "blosc" => {
             let shuffle = match (number("shuffle"), text("shuffle")) {
@@ -156,6 +167,7 @@ pub(super) fn v2_to_v3(codec: &Value, size: usize) -> Result<Value> {
             ]);
             "blosc"
         }
+        "lz4" => "numcodecs.lz4",
         "crc32c" => "numcodecs.crc32c",
         "vlen-utf8" => "vlen-utf8",
         "vlen-bytes" | "vlen-array" => {
@@ -182,6 +194,8 @@ mod tests {
             vec![bitshuffle(BitshuffleCompressor::Lz4)],
             vec![bitshuffle(BitshuffleCompressor::Zstd(3))],
             vec![Filter::Other { id: BLOSC, optional: true, values: vec![2, 2, 4, 0, 7, 1, 1] }],
+            vec![Filter::Shuffle, Filter::Other { id: LZ4, optional: true, values: vec![] }],
+            vec![Filter::Other { id: BZIP2, optional: true, values: vec![5] }],
         ];
         for filters in all {
             let v3 = of_filters(&filters, 4, ZarrVersion::V3).unwrap();
