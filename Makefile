@@ -1,7 +1,7 @@
 # make demo    the main job on real files: HDF5 -> memory -> HDF5, nothing lost; then a distributed pipeline under mpirun
 # make test    all tests, with h5py as the peer in a throw-away venv
 # make lint    formatting, clippy, documentation
-# make bench   speed beside h5py, as ratios
+# make bench   speed beside h5py, and of ranks beside caput's exchange and C programs, as ratios
 # make interop the heavy peers (spine; raygent where MEMH5_RAYGENT_PYTHON has it), in throw-away venvs; its last result is in docs/interop.md
 #
 # Builds: memory only (no C at all) in target/memory, HDF5 (serial) in target, MPI with parallel HDF5 in target/mpi.
@@ -45,8 +45,10 @@ lint: packages packages-mpi
 	RUSTDOCFLAGS="-D warnings" $(SERIAL) cargo doc $(FEATURES) --no-deps
 	RUSTDOCFLAGS="-D warnings" $(PARALLEL) cargo doc $(MPI) --no-deps
 
-bench: packages venv
+bench: packages packages-mpi venv
 	MEMH5_PYTHON=$(PYTHON) $(SERIAL) benches/run.sh
+	benches/redistribute.sh
+	benches/collective.sh
 
 interop: packages venv
 	scripts/venv.sh spine

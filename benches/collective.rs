@@ -1,7 +1,8 @@
 //! How fast do ranks save and load one file together? Beside a C program that makes the same collective `H5Dwrite` and `H5Dread`.
 //!
 //! usage, under mpirun: `collective FILE ROWS COLUMNS AXIS CHUNK_ROWS CHUNK_COLUMNS GZIP` (chunks 0: contiguous, gzip 0: none), as
-//! `peers/collective.c`. Rank 0 prints `save SECONDS` and `load SECONDS`, each the time of the slowest rank, and `peak KIB`, the most memory of a rank.
+//! `peers/collective.c`. Rank 0 prints `save SECONDS` and `load SECONDS`, each the time of the slowest rank, the best of some repeats, and `peak KIB`, the
+//! most memory of a rank.
 //!
 //! A save is the whole of it: the ranks agree, one makes the file, all write, and it takes its name. Nothing is synced to the disk, as in the peer.
 
@@ -11,6 +12,8 @@ use memh5::publish::{Durability, lock_file};
 use memh5::{DType, Error, ErrorKind, Filter, MemGroup, Result, prelude::*};
 use std::path::Path;
 use std::time::Instant;
+
+const REPEATS: usize = 3;
 
 /// Smooth numbers with some noise in the low bits: gzip has something to do, and something to gain. The same as in `peers/collective.c`.
 fn value(i: u64) -> f64 {
@@ -24,15 +27,12 @@ fn most(comm: &CommRef, number: f64) -> Result<f64> {
     Ok(f64::from_ne_bytes(bytes))
 }
 
-/// Says how long the slowest rank took.
-fn measure<T>(comm: &CommRef, what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// How long the slowest rank takes.
+fn measure<T>(comm: &CommRef, best: &mut f64, work: impl FnOnce() -> Result<T>) -> Result<T> {
     comm.barrier()?;
     let begin = Instant::now();
     let made = work()?;
-    let seconds = most(comm, begin.elapsed().as_secs_f64())?;
-    if comm.rank() == 0 {
-        println!("{what} {seconds:.4}");
-    }
+    *best = most(comm, begin.elapsed().as_secs_f64())?.min(*best);
     Ok(made)
 }
 
@@ -63,20 +63,26 @@ fn main() -> Result<()> {
     }
     let vis = vis.create()?;
     let start: Vec<u64> = vis.local_offset()?.iter().map(|at| *at as u64).collect();
-    let right = |at: &[usize]| value((start[0] + at[0] as u64) * columns + start[1] + at[1] as u64);
-    vis.with_local_view_mut::<f64, _>(|mut mine| mine.indexed_iter_mut().for_each(|(at, x)| *x = right(at.slice())))?;
+    let right = |row: usize, column: usize| value((start[0] + row as u64) * columns + start[1] + column as u64);
+    vis.with_local_view_mut::<f64, _>(|mut mine| mine.indexed_iter_mut().for_each(|(at, x)| *x = right(at[0], at[1])))?;
 
-    let lock = lock_file(path).durability(Durability::Process);
-    measure(&comm, "save", || DeepCopy::new().save_with(&night, lock))?;
-    let back = measure(&comm, "load", || MemGroup::from_file_distributed(path, &comm))?;
-    let vis = back.dataset("vis")?.into_distributed()?;
-    let (axis_now, wrong) = (vis.distributed_axis()?, vis.with_local_view::<f64, _>(|mine| mine.indexed_iter().any(|(at, x)| *x != right(at.slice())))?);
-    if axis_now != axis || wrong {
-        return Err(Error::new(ErrorKind::Corrupt, format!("rank {} loaded something else than was saved", comm.rank())));
+    let (mut save, mut load) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..REPEATS {
+        if comm.rank() == 0 && path.exists() {
+            std::fs::remove_file(path).map_err(|e| Error::io(e, path))?;
+        }
+        let lock = lock_file(path).durability(Durability::Process);
+        measure(&comm, &mut save, || DeepCopy::new().save_with(&night, lock))?;
+        let back = measure(&comm, &mut load, || MemGroup::from_file_distributed(path, &comm))?;
+        let vis = back.dataset("vis")?.into_distributed()?;
+        let wrong = vis.with_local_view::<f64, _>(|mine| mine.indexed_iter().any(|(at, x)| *x != right(at[0], at[1])))?;
+        if vis.distributed_axis()? != axis || wrong {
+            return Err(Error::new(ErrorKind::Corrupt, format!("rank {} loaded something else than was saved", comm.rank())));
+        }
     }
     let peak = most(&comm, peak())?;
     if comm.rank() == 0 {
-        println!("peak {peak:.0}");
+        println!("save {save:.4}\nload {load:.4}\npeak {peak:.0}");
     }
     Ok(())
 }

@@ -1,18 +1,16 @@
 #!/bin/sh
-# Collective save and load beside a C program that makes the same collective H5Dwrite and H5Dread, by turns, on 2 and 4 ranks; prints medians and ratios.
+# Collective save and load beside a C program that makes the same collective H5Dwrite and H5Dread, by turns, on 2 and 4 ranks; prints the best times and ratios.
 # RANKS: "2 4"; TURNS: how many (3); MEMH5_BENCH_DIR: where the file lies (the directory for temporary files). Needs mpicc and parallel HDF5.
 set -eu
 cd "$(dirname "$0")/.."
+. benches/ranks.sh
 scripts/packages.sh mpi
 mkdir -p target/peers
 # shellcheck disable=SC2016 # the inner shell knows the directory
 scripts/with-hdf5.sh openmpi sh -c 'mpicc -O2 -I"$HDF5_DIR/include" -o target/peers/collective benches/peers/collective.c -L"$HDF5_DIR/lib" -lhdf5'
-build="scripts/with-hdf5.sh openmpi cargo build --release --quiet --no-default-features --features mpi,hdf5 --target-dir target/mpi --bench collective"
-$build
-ours=$($build --message-format=json | sed -n 's/.*"executable":"\([^"]*collective[^"]*\)".*/\1/p' | tail -1)
+ours=$(built collective)
 dir=$(mktemp -d "${MEMH5_BENCH_DIR:-${TMPDIR:-/tmp}}/memh5-collective.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
-. benches/ranks.sh
 # Name, then what both programs are asked: rows, columns, axis, chunks, gzip.
 cases="contiguous, axis 0:8192 8192 0 0 0 0
 contiguous, axis 1:8192 8192 1 0 0 0
@@ -36,9 +34,9 @@ for ranks in ${RANKS:-2 4}; do
             turn=$((turn + 1))
         done
         for kind in save load; do
-            a=$(median "$kind" "$dir/ours.txt")
-            b=$(median "$kind" "$dir/peer.txt")
-            awk -v name="$kind, $name" -v a="$a" -v b="$b" -v p="$(median peak "$dir/ours.txt")" -v q="$(median peak "$dir/peer.txt")" \
+            a=$(best "$kind" "$dir/ours.txt")
+            b=$(best "$kind" "$dir/peer.txt")
+            awk -v name="$kind, $name" -v a="$a" -v b="$b" -v p="$(most peak "$dir/ours.txt")" -v q="$(most peak "$dir/peer.txt")" \
                 'BEGIN { printf "%s\t%.3f\t%.3f\t%.2f\t%d\t%d\n", name, a, b, b / a, p / 1024, q / 1024 }'
         done
     done

@@ -3,14 +3,13 @@
 # RANKS: "2 4"; TURNS: how many (3). Needs mpicc, mpirun and Python's venv.
 set -eu
 cd "$(dirname "$0")/.."
+. benches/ranks.sh
 scripts/packages.sh mpi
 scripts/venv.sh mpi
 python=target/venv/mpi/bin/python
 mkdir -p target/peers
 mpicc -O2 -o target/peers/alltoallw benches/peers/alltoallw.c
-build="cargo build --release --quiet --no-default-features --features mpi --target-dir target/mpi --bench redistribute"
-$build
-ours=$($build --message-format=json | sed -n 's/.*"executable":"\([^"]*redistribute[^"]*\)".*/\1/p' | tail -1)
+ours=$(built redistribute)
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 for ranks in ${RANKS:-2 4}; do

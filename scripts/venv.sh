@@ -11,7 +11,7 @@ dir=target/venv/$name
 case "$name" in
     light) want="numpy==2.4.6 h5py==3.16.0 hdf5plugin==7.1.0 zarr==3.1.6" ;;
     spine) want="spine==0.17.3 numpy==2.4.6 h5py==3.16.0" ;;
-    mpi) want="numpy==2.4.6 mpi4py" ;;
+    mpi) want="numpy==2.4.6 mpi4py==4.1.2" ;;
     *) echo "usage: $0 light|spine|mpi" >&2; exit 2 ;;
 esac
 [ "$(cat "$dir/.complete" 2>/dev/null || true)" = "$want" ] && exit 0

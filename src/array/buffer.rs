@@ -12,6 +12,7 @@
 use super::Element;
 use crate::error::{Result, error};
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
+use std::cell::Cell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,8 @@ struct Block {
     ptr: NonNull<u8>,
     cap: usize,
     align: usize,
+    /// True if the memory serves the next block of its kind when nobody holds this one any more.
+    kept: bool,
     /// All bytes before this are initialised, and only a view that ends here may move it.
     claimed: AtomicUsize,
 }
@@ -35,6 +38,10 @@ impl Block {
     }
 
     fn new(cap: usize, align: usize, zeroed: bool) -> Result<Self> {
+        if cap >= LARGE {
+            // Its turn would have been now; beside the new block it would only take room.
+            drop(Memory::spare());
+        }
         let layout = Self::layout(cap, align)?;
         let ptr = if cap == 0 {
             NonNull::without_provenance(std::num::NonZero::new(align).unwrap_or(std::num::NonZero::<usize>::MIN))
@@ -45,22 +52,86 @@ impl Block {
             prefer_huge_pages(raw, cap);
             raw
         };
-        Ok(Self { ptr, cap, align, claimed: AtomicUsize::new(0) })
+        Ok(Self { ptr, cap, align, kept: false, claimed: AtomicUsize::new(0) })
     }
+
+    /// Initialised bytes, whatever they are: all are written before one is read. In the memory of the last such block of this thread, if it fits.
+    fn to_overwrite(cap: usize, align: usize) -> Result<Self> {
+        let kept = (LARGE..=MOST_KEPT).contains(&cap);
+        if let Some(spare) = Memory::spare().filter(|spare| kept && spare.cap == cap && spare.align == align) {
+            let spare = std::mem::ManuallyDrop::new(spare);
+            return Ok(Self { ptr: spare.ptr, cap, align, kept, claimed: AtomicUsize::new(0) });
+        }
+        Self::new(cap, align, true).map(|mut made| {
+            made.kept = kept;
+            made
+        })
+    }
+}
+
+/// Blocks from this size on get huge pages.
+const LARGE: usize = 4 << 20;
+/// Blocks up to this size are kept.
+const MOST_KEPT: usize = 1 << 30;
+
+/// What a block was allocated as.
+struct Memory {
+    ptr: NonNull<u8>,
+    cap: usize,
+    align: usize,
+}
+
+thread_local! {
+    /// The last block of a kind that is made again and again, as a redistribution makes an array while the one before the last is dropped: to be given
+    /// fresh pages takes as long as to fill them. Never beside a new large block; and the system may take its pages back meanwhile.
+    static SPARE: Cell<Option<Memory>> = const { Cell::new(None) };
+}
+
+impl Memory {
+    /// What this thread keeps.
+    fn spare() -> Option<Self> {
+        SPARE.try_with(Cell::take).ok().flatten()
+    }
+
+    /// Keeps it in place of what was kept before.
+    fn keep(self) {
+        #[cfg(target_os = "linux")]
+        if let Some((start, len)) = pages(self.ptr, self.cap) {
+            // SAFETY: the range lies within the block, which nobody reads before it is written again. A refusal changes nothing.
+            let _ = unsafe { rustix::mm::madvise(start.cast(), len, rustix::mm::Advice::LinuxFree) };
+        }
+        let mut spare = Some(self);
+        // At the end of the thread there is no place, and it is freed.
+        let _ = SPARE.try_with(|place| place.set(spare.take()));
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if self.cap > 0 {
+            // SAFETY: allocated by the global allocator with exactly this layout (here, or by the Vec it was taken from).
+            unsafe { dealloc(self.ptr.as_ptr(), Layout::from_size_align_unchecked(self.cap, self.align)) }
+        }
+    }
+}
+
+/// The whole pages of a block.
+#[cfg(target_os = "linux")]
+fn pages(ptr: NonNull<u8>, cap: usize) -> Option<(*mut u8, usize)> {
+    const PAGE: usize = 4096;
+    let skip = ptr.as_ptr().align_offset(PAGE);
+    // SAFETY: not beyond the end of the block.
+    (skip < PAGE && skip <= cap).then(|| (unsafe { ptr.as_ptr().add(skip) }, (cap - skip) / PAGE * PAGE))
 }
 
 /// Asks for huge pages behind a large block, as numpy does: touching its pages first costs more than filling them.
 fn prefer_huge_pages(ptr: NonNull<u8>, cap: usize) {
     #[cfg(target_os = "linux")]
+    if cap >= LARGE
+        && let Some((start, len)) = pages(ptr, cap)
     {
-        const LARGE: usize = 4 << 20;
-        const PAGE: usize = 4096;
-        let skip = ptr.as_ptr().align_offset(PAGE);
-        if cap >= LARGE && skip < PAGE {
-            let len = (cap - skip) / PAGE * PAGE;
-            // SAFETY: the range lies within the block; the advice changes no byte of it. A refusal changes nothing at all.
-            let _ = unsafe { rustix::mm::madvise(ptr.as_ptr().add(skip).cast(), len, rustix::mm::Advice::LinuxHugepage) };
-        }
+        // SAFETY: the range lies within the block; the advice changes no byte of it. A refusal changes nothing at all.
+        let _ = unsafe { rustix::mm::madvise(start.cast(), len, rustix::mm::Advice::LinuxHugepage) };
     }
     #[cfg(not(target_os = "linux"))]
     let _ = (ptr, cap);
@@ -68,9 +139,9 @@ fn prefer_huge_pages(ptr: NonNull<u8>, cap: usize) {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if self.cap > 0 {
-            // SAFETY: allocated by the global allocator with exactly this layout (here, or by the Vec it was taken from).
-            unsafe { dealloc(self.ptr.as_ptr(), Layout::from_size_align_unchecked(self.cap, self.align)) }
+        let memory = Memory { ptr: self.ptr, cap: self.cap, align: self.align };
+        if self.kept {
+            memory.keep();
         }
     }
 }
@@ -86,6 +157,13 @@ impl Buffer {
     /// `len` zero bytes.
     pub(crate) fn zeroed(len: usize, align: usize) -> Result<Self> {
         let block = Block::new(len, align.max(1), true)?;
+        block.claimed.store(len, Ordering::Relaxed);
+        Ok(Self { block: Arc::new(block), len })
+    }
+
+    /// `len` bytes, all of which the caller writes before one is read. Now they are whatever the memory held before.
+    pub(crate) fn to_overwrite(len: usize, align: usize) -> Result<Self> {
+        let block = Block::to_overwrite(len, align.max(1))?;
         block.claimed.store(len, Ordering::Relaxed);
         Ok(Self { block: Arc::new(block), len })
     }
@@ -114,6 +192,7 @@ impl Buffer {
             ptr: unsafe { NonNull::new_unchecked(v.as_mut_ptr().cast()) },
             cap,
             align: align_of::<T>(),
+            kept: false,
             claimed: AtomicUsize::new(len),
         };
         Self { block: Arc::new(block), len }
@@ -287,6 +366,29 @@ mod tests {
         x.extend(&[1]).unwrap();
         y.extend(&[2]).unwrap();
         assert_eq!((x.as_slice()[40_000], y.as_slice()[40_000]), (1, 2));
+    }
+
+    #[test]
+    fn one_block_to_overwrite_is_kept_for_the_next() {
+        let len = LARGE + 4096;
+        let mut a = Buffer::to_overwrite(len, 8).unwrap();
+        a.make_mut().unwrap().fill(1);
+        let at = a.as_slice().as_ptr();
+        let b = Buffer::to_overwrite(len, 8).unwrap();
+        drop((b, a));
+        // The last one that was dropped, unless another large block came between.
+        let mut c = Buffer::to_overwrite(len, 8).unwrap();
+        assert_eq!(c.as_slice().as_ptr(), at);
+        c.make_mut().unwrap().fill(2);
+        assert!(c.as_slice().iter().all(|byte| *byte == 2));
+        drop(c);
+        assert!(Buffer::zeroed(len, 8).unwrap().as_slice().iter().all(|byte| *byte == 0));
+        assert!(Memory::spare().is_none());
+        // A vector of it is the vector's own.
+        let mut d = Buffer::to_overwrite(len, 1).unwrap();
+        d.make_mut().unwrap().fill(3);
+        assert_eq!(d.try_into_vec::<u8>().ok().unwrap(), vec![3; len]);
+        assert!(Memory::spare().is_none());
     }
 
     #[test]

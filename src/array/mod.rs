@@ -90,6 +90,16 @@ impl AnyArray {
         Ok(Self { dtype, shape: Some(shape), buffer, heap })
     }
 
+    /// An array of a plain dtype, all elements of which the caller writes before one is read.
+    pub(crate) fn to_overwrite(dtype: DType, shape: impl Into<Vec<usize>>) -> Result<Self> {
+        let shape = shape.into();
+        if shape.len() > 32 || !dtype.is_plain() {
+            return Self::zeros(dtype, shape);
+        }
+        let buffer = Buffer::to_overwrite(byte_len(&shape, dtype.itemsize())?, dtype.align())?;
+        Ok(Self { dtype, shape: Some(shape), buffer, heap: None })
+    }
+
     /// A null dataspace: a type, and no elements. (h5py's `Empty`.)
     ///
     /// ```

@@ -1,6 +1,6 @@
 //! The waist between distributed code and what carries its messages.
 
-use super::stream::{self, Incoming, Outgoing};
+use super::stream::{self, Incoming, Offered, Outgoing};
 use crate::dtype::DType;
 use crate::error::{Error, Result, bail, error};
 use std::any::Any;
@@ -91,6 +91,16 @@ pub trait Communicator: fmt::Debug + Send + Sync {
     /// As [`send_recv`](Self::send_recv); `Io` if there is no memory for a message.
     fn stream(&self, send: Option<(usize, Outgoing<'_>)>, recv: Option<(usize, Incoming<'_>)>) -> Result<()> {
         stream::by_turns(self, send, recv)
+    }
+
+    /// Holds bytes out to the other ranks while each does its work, in which it may read theirs. False on all ranks if they cannot read each other's
+    /// memory, if one of them is not willing, or if the work of one failed: then the work may be half done, and messages do the same.
+    ///
+    /// # Errors
+    /// As [`barrier`](Self::barrier).
+    fn offer(&self, bytes: &[u8], willing: bool, work: &mut dyn FnMut(&dyn Offered) -> Result<()>) -> Result<bool> {
+        let _ = (bytes, willing, work);
+        Ok(false)
     }
 
     /// Combines numbers element by element over the ranks, in the order of the ranks, so that every rank gets the very same result.

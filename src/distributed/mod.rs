@@ -24,5 +24,5 @@ pub(crate) use file::{agreement_of, difference, load, save};
 pub use mpi::{Mpi, MpiComm};
 pub use partition::Partition;
 pub use self_comm::SelfComm;
-pub use stream::{Incoming, Outgoing, Packed, Unpacked};
+pub use stream::{Incoming, Offered, Outgoing, Packed, Run, Unpacked};
 pub use thread_comm::ThreadComm;

@@ -67,6 +67,26 @@ impl Incoming<'_> {
     }
 }
 
+/// Bytes that another rank holds out, and where they go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Where they begin in what the other rank holds out.
+    pub from: usize,
+    /// Where they go to.
+    pub to: usize,
+    /// How many.
+    pub len: usize,
+}
+
+/// What all ranks hold out to each other, while they do.
+pub trait Offered {
+    /// Copies runs of a rank's bytes to their places. Local: the other rank does nothing for it.
+    ///
+    /// # Errors
+    /// `Io` if its memory cannot be read.
+    fn read(&self, rank: usize, runs: &[Run], into: &mut [u8]) -> Result<()>;
+}
+
 /// The stream by turns: one message out and one in at a time. What a communicator does that has nothing better.
 pub(super) fn by_turns<C: Communicator + ?Sized>(
     comm: &C,

@@ -4,10 +4,15 @@
 //! the one's box and the other's wish overlap. They travel in pieces, which both sides cut by the same rule; a piece stays in the processor's cache from
 //! its packing to its sending, and several are under way at a time. What lies in one run in the source is sent from there, and what lies in one run in
 //! the target is received there. So the memory needed is the target and a window of pieces, no length is bounded, and nothing is sent to the rank itself.
+//!
+//! Where ranks may read each other's memory, there are no messages: each rank fetches what it wants from where it lies, if that are long runs; else every
+//! rank packs a piece for each other one, these are fetched, and so on.
 
 use super::strided::{Window, copy};
-use crate::distributed::communicator::Communicator;
-use crate::distributed::stream::{Incoming, Outgoing, Packed, Unpacked};
+use crate::array::AnyArray;
+use crate::distributed::communicator::{Communicator, Number, ReduceOp};
+use crate::distributed::stream::{Incoming, Offered, Outgoing, Packed, Run, Unpacked};
+use crate::dtype::DType;
 use crate::error::Result;
 use std::ops::Range;
 
@@ -17,14 +22,27 @@ const PIECE: usize = 1 << 19;
 /// The bytes of a piece that is sent from and received at its place.
 const DIRECT: usize = 32 << 20;
 
+/// Runs that are shorter are packed and sent: to fetch one costs as much as to copy so many bytes twice.
+const FETCHED: usize = 4 << 10;
+
+/// How many runs are fetched by one call, and the most bytes of one.
+const BATCH: usize = 128;
+const LONGEST: usize = 8 << 20;
+
 /// A box of the array: where it begins and how long it is on each axis. The last axis is the bytes of an element.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Block {
+pub(in crate::distributed) struct Block {
     pub start: Vec<usize>,
     pub len: Vec<usize>,
 }
 
 impl Block {
+    /// The box of these ranges.
+    pub(in crate::distributed) fn of(ranges: &[Range<usize>], itemsize: usize) -> Self {
+        let start = ranges.iter().map(|r| r.start).chain([0]).collect();
+        Self { start, len: ranges.iter().map(ExactSizeIterator::len).chain([itemsize]).collect() }
+    }
+
     /// The whole array.
     pub(super) fn whole(shape: &[usize], itemsize: usize) -> Self {
         let len: Vec<usize> = shape.iter().copied().chain([itemsize]).collect();
@@ -133,7 +151,7 @@ impl Side {
 }
 
 /// Moves to every rank what it wants. Collective; the boxes that `has` and `wants` give for a rank are the same on all ranks.
-pub(super) fn exchange(
+pub(in crate::distributed) fn exchange(
     comm: &dyn Communicator,
     (source, target): (&[u8], &mut [u8]),
     has: impl Fn(usize) -> Block,
@@ -141,6 +159,19 @@ pub(super) fn exchange(
 ) -> Result<()> {
     let (rank, size) = (comm.rank(), comm.size());
     let (mine, wish) = (has(rank), wants(rank));
+    let here = |target: &mut [u8]| {
+        if let Some(part) = mine.overlap(&wish) {
+            copy(source, &mine.window(&part), target, &wish.window(&part), &part.len);
+        }
+    };
+    let fetches: Vec<Fetch> =
+        (1..size).filter_map(|round| Fetch::new((rank + size - round) % size, &has((rank + size - round) % size), &wish)).collect();
+    let worth = fetches.iter().all(|fetch| fetch.run >= FETCHED);
+    let fetched = comm.offer(source, worth, &mut |offered| fetches.iter().try_for_each(|fetch| fetch.run(offered, target)))?;
+    if fetched || by_stages(comm, (source, target), &has, &wants)? {
+        here(target);
+        return Ok(());
+    }
     for round in 1..size {
         let (to, from) = ((rank + round) % size, (rank + size - round) % size);
         let (want, have) = (wants(to), has(from));
@@ -173,10 +204,102 @@ pub(super) fn exchange(
         };
         comm.stream(send, Some((from, Incoming::Unpacked(Unpacked { lengths: side.lengths(), unpack: &mut unpack }))))?;
     }
-    if let Some(part) = mine.overlap(&wish) {
-        copy(source, &mine.window(&part), target, &wish.window(&part), &part.len);
-    }
+    here(target);
     Ok(())
+}
+
+/// What is fetched from one rank.
+struct Fetch {
+    from: usize,
+    len: Vec<usize>,
+    source: Window,
+    target: Window,
+    /// The bytes that lie in one run on both sides.
+    run: usize,
+}
+
+impl Fetch {
+    fn new(from: usize, has: &Block, wish: &Block) -> Option<Self> {
+        let part = has.overlap(wish)?;
+        let (source, target) = (has.window(&part), wish.window(&part));
+        let run = source.run(&part.len).min(target.run(&part.len));
+        Some(Self { from, len: part.len, source, target, run })
+    }
+
+    fn run(&self, offered: &dyn Offered, target: &mut [u8]) -> Result<()> {
+        let mut batch = Vec::with_capacity(BATCH);
+        for (start, len) in Pieces::new(&self.len, self.run.min(LONGEST)) {
+            batch.push(Run { from: self.source.at(&start), to: self.target.at(&start), len: len.iter().product() });
+            if batch.len() == BATCH {
+                offered.read(self.from, &batch, target)?;
+                batch.clear();
+            }
+        }
+        offered.read(self.from, &batch, target)
+    }
+}
+
+/// The bytes that a rank packs at a time for all others: together they should stay in the processor's cache.
+const STAGE: usize = 8 << 20;
+
+/// The exchange of short runs where ranks may read each other's memory: each packs a piece for every other rank, and fetches those that are for it.
+/// So ranks wait for each other only between these stages. False if they cannot.
+fn by_stages(
+    comm: &dyn Communicator,
+    (source, target): (&[u8], &mut [u8]),
+    has: &impl Fn(usize) -> Block,
+    wants: &impl Fn(usize) -> Block,
+) -> Result<bool> {
+    let (rank, size) = (comm.rank(), comm.size());
+    // No stage is made before it is known that it serves.
+    if size == 1 || !comm.offer(&[], true, &mut |_| Ok(()))? {
+        return Ok(false);
+    }
+    let slot = (STAGE / (size - 1)).max(4096);
+    let (mine, wish) = (has(rank), wants(rank));
+    // The slot of a rank is its distance from the one that packs.
+    let distances = || 1..size;
+    let out: Vec<Option<Side>> =
+        distances().map(|d| mine.overlap(&wants((rank + d) % size)).map(|part| Side::new(&mine, &part, slot))).collect();
+    let back: Vec<Option<Side>> =
+        distances().map(|d| has((rank + size - d) % size).overlap(&wish).map(|part| Side::new(&wish, &part, slot))).collect();
+    let stages = out.iter().chain(&back).flatten().map(|side| side.pieces.len() as u64).max().unwrap_or(0);
+    let mut most = stages.to_ne_bytes();
+    comm.all_reduce(&mut most, Number::U64, ReduceOp::Max)?;
+    let mut room = AnyArray::zeros(DType::U8, [slot * size]);
+    for k in 0..u64::from_ne_bytes(most) as usize {
+        let packed = room.as_mut().ok().and_then(|room| room.raw_mut().ok()).map(|(room, _)| room.split_at_mut(slot * (size - 1)));
+        let Some((stage, scratch)) = packed else {
+            // No memory: the others are told.
+            return comm.offer(&[], false, &mut |_| Ok(()));
+        };
+        for (side, to) in out.iter().zip(stage.chunks_mut(slot)) {
+            if let Some(side) = side
+                && let Some((start, len)) = side.pieces.get(k)
+            {
+                copy(source, &side.window.inner(start), to, &Window::packed(len), len);
+            }
+        }
+        let fetched = comm.offer(stage, true, &mut |offered| {
+            for (d, side) in distances().zip(&back) {
+                let Some((side, (start, len))) = side.as_ref().and_then(|side| Some((side, side.pieces.get(k)?))) else { continue };
+                let (from, place, bytes) = ((rank + size - d) % size, side.window.inner(start), len.iter().product());
+                let run = Run { from: slot * (d - 1), to: 0, len: bytes };
+                match place.as_run(len) {
+                    Some(there) => offered.read(from, &[Run { to: there.start, ..run }], target)?,
+                    None => {
+                        offered.read(from, &[run], scratch)?;
+                        copy(scratch, &Window::packed(len), target, &place, len);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        if !fetched {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The places of runs that rise and do not meet.

@@ -21,7 +21,7 @@ mod accumulate;
 mod construct;
 mod elementwise;
 mod equal;
-mod exchange;
+pub(super) mod exchange;
 mod fold;
 mod gather;
 mod global_slice;

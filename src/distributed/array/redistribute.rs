@@ -11,7 +11,8 @@ impl DistributedArray {
     /// The same array, distributed over another axis. Collective, unless it is the same axis or there is one rank: then it is a clone.
     ///
     /// Exactly the bytes that change their rank are sent. The memory that a rank needs beside the old block is the new one and a few MiB; there is no
-    /// bound on lengths.
+    /// bound on lengths. (The memory of a block that was made here and is dropped is kept for the next one of its size, up to 1 GiB; the system may take
+    /// it back meanwhile.)
     ///
     /// # Collective
     /// All ranks of the array call it, with the same axis.
@@ -30,7 +31,7 @@ impl DistributedArray {
         let call = Call::new("redistribute the array").dtype(self.dtype()).shape(&self.global_shape).note(note);
         let local = Agreement::new(self.comm.clone()).collective(call, |step| {
             let shape = block_shape(&self.global_shape, axis, &self.comm);
-            let mut target = step.agree(AnyArray::zeros(self.dtype().clone(), shape))?;
+            let mut target = step.agree(AnyArray::to_overwrite(self.dtype().clone(), shape))?;
             let item = self.dtype().itemsize();
             let block = |axis: usize, rank: usize| {
                 let range = Partition::new(self.global_shape[axis], self.comm.size()).range(rank);

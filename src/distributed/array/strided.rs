@@ -33,8 +33,24 @@ impl Window {
 
     /// A smaller box that begins at `start` in this one.
     pub(super) fn inner(&self, start: &[usize]) -> Self {
-        let moved: usize = start.iter().zip(&self.strides).map(|(i, s)| i * s).sum();
-        Self { offset: self.offset + moved, strides: self.strides.clone() }
+        Self { offset: self.at(start), strides: self.strides.clone() }
+    }
+
+    /// Where the box at `start` begins.
+    pub(super) fn at(&self, start: &[usize]) -> usize {
+        self.offset + start.iter().zip(&self.strides).map(|(i, s)| i * s).sum::<usize>()
+    }
+
+    /// The bytes of a box of these lengths that lie in one run, whatever the outer axes do.
+    pub(super) fn run(&self, len: &[usize]) -> usize {
+        let mut run = 1;
+        for (n, stride) in len.iter().zip(&self.strides).rev() {
+            if *n != 1 && *stride != run {
+                break;
+            }
+            run *= n;
+        }
+        run
     }
 
     /// The one run of bytes that a box of these lengths takes, if it is one.
@@ -97,7 +113,7 @@ const SHORT: usize = 64;
 
 fn nest(axes: &[Step], run: usize, from: &[u8], at: usize, to: &mut [u8], into: usize) {
     match axes {
-        [] => to[into..into + run].copy_from_slice(&from[at..at + run]),
+        [] => copy_run(&from[at..at + run], &mut to[into..into + run]),
         [one] => row(*one, run, from, at, to, into),
         // The inner axis strides through the source while the outer one is dense there: a transposition.
         [outer, inner] if run <= SHORT && outer.from < inner.from => {
@@ -135,9 +151,24 @@ fn row(step: Step, run: usize, from: &[u8], at: usize, to: &mut [u8], into: usiz
         _ => {
             for k in 0..step.len {
                 let (a, b) = (at + k * step.from, into + k * step.to);
-                to[b..b + run].copy_from_slice(&from[a..a + run]);
+                copy_run(&from[a..a + run], &mut to[b..b + run]);
             }
         }
+    }
+}
+
+/// Copies a run. Where the target lies a few bytes behind the source within a page, some processors do what C's `memcpy` uses for long runs (`rep movsb`)
+/// at a ninth of the speed; short pieces are copied otherwise.
+fn copy_run(from: &[u8], to: &mut [u8]) {
+    const PIECE: usize = 1024;
+    let ahead = to.as_ptr().addr().wrapping_sub(from.as_ptr().addr()) % 4096;
+    if from.len() < 2 * PIECE || !(1..64).contains(&ahead) {
+        return to.copy_from_slice(from);
+    }
+    // The compiler may not see that the pieces are one run.
+    let piece = std::hint::black_box(PIECE);
+    for (from, to) in from.chunks(piece).zip(to.chunks_mut(piece)) {
+        to.copy_from_slice(from);
     }
 }
 
@@ -169,6 +200,17 @@ mod tests {
                 k /= n;
             }
             to[b] = from[a];
+        }
+    }
+
+    #[test]
+    fn runs_are_copied_wherever_they_lie() {
+        let from: Vec<u8> = (0..20_000).map(|k| (k % 251) as u8).collect();
+        for (at, into, len) in [(0, 0, 9000), (16, 48, 9000), (5, 4096 + 9, 5000), (0, 31, 2047), (100, 101, 4097), (7, 3, 0)] {
+            let mut to = vec![0; 20_000];
+            copy_run(&from[at..at + len], &mut to[into..into + len]);
+            assert_eq!(to[into..into + len], from[at..at + len]);
+            assert!(to[..into].iter().chain(&to[into + len..]).all(|byte| *byte == 0));
         }
     }
 

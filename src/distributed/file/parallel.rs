@@ -1,10 +1,11 @@
 //! Elements through parallel HDF5: all ranks of an MPI communicator have the file open and transfer together.
 
 use super::align::{self, Storage};
-use super::cut::{Box, Cut, lengths, pieces, selection, within};
+use super::cut::{Box, Cut, is_empty, lengths, pieces, selection, within};
 use super::exchange::exchange;
 use crate::array::AnyArray;
-use crate::distributed::{Communicator, MpiComm, Step};
+use crate::distributed::array::exchange::{Block, exchange as move_between};
+use crate::distributed::{Communicator, MpiComm, Partition, Step};
 use crate::error::{Error, Result, bail, error};
 use crate::format::hdf5::parallel::{ParallelDataset, ParallelFile, Slab};
 use crate::selection::AxisSelection;
@@ -14,6 +15,8 @@ use std::path::Path;
 const TRANSFER: usize = 512 << 20;
 /// The same where chunks have filters: the library keeps all chunks of a transfer in memory.
 const FILTERED: usize = 64 << 20;
+/// The bytes of whole rows that a rank takes at a time.
+const ROWS: usize = 16 << 20;
 
 /// A file that all ranks have open.
 pub(super) struct Collective<'s> {
@@ -77,8 +80,12 @@ impl<'s> Collective<'s> {
     pub(super) fn write(&self, path: &str, have: &Cut, local: &AnyArray, storage: &Storage) -> Result<()> {
         let step = self.step;
         let cut = align::cut_for(have, storage);
+        let contiguous = storage.chunks.is_none();
+        let dataset = step.agree(self.file.dataset(path, contiguous).and_then(|d| check(d, local, &cut)))?;
+        if contiguous && have.axis > 0 {
+            return self.write_rows(&dataset, have, local);
+        }
         let moved = exchange(step, local.clone(), have, &cut)?;
-        let dataset = step.agree(self.file.dataset(path).and_then(|d| check(d, &moved, &cut)))?;
         let written = each_piece(&cut, &moved, storage, step.comm().rank(), |place, part| match place {
             Some(place) => dataset.write(Some(&slab(place)), part),
             None => dataset.write(None, &[]),
@@ -86,13 +93,37 @@ impl<'s> Collective<'s> {
         step.agree(written)
     }
 
+    /// Writes a contiguous dataset that is cut along an inner axis: some rows at a time go to the ranks, whole, so that each writes one run.
+    fn write_rows(&self, dataset: &ParallelDataset<'_>, have: &Cut, local: &AnyArray) -> Result<()> {
+        let (step, item) = (self.step, local.dtype().itemsize());
+        let (rank, mut buffer) = (step.comm().rank(), Vec::new());
+        let mut failed = Ok(());
+        for rows in Rows::of(have, item) {
+            let mine = rows.part(rank);
+            step.agree(room(&mut buffer, &mine, item))?;
+            let (has, wants) = (|rank| Block::of(&have.part(rank), item), |rank| Block::of(&rows.part(rank), item));
+            move_between(&**step.comm(), (local.raw().0, &mut buffer), has, wants)?;
+            let written = match is_empty(&mine) || failed.is_err() {
+                true => dataset.write(None, &[]),
+                false => dataset.write(Some(&slab(&mine)), &buffer),
+            };
+            failed = failed.and(written);
+        }
+        step.agree(failed)
+    }
+
     /// Reads a selected part of a dataset, cut over the ranks. Each axis is a range with a positive step.
     pub(super) fn read(&self, path: &str, axes: &[AxisSelection], cut: &Cut, storage: &Storage) -> Result<AnyArray> {
         let (step, rank) = (self.step, self.step.comm().rank());
-        let prepared = self.file.dataset(path).and_then(|d| Ok((AnyArray::zeros(d.dtype().clone(), cut.part_shape(rank))?, d)));
+        let contiguous = storage.chunks.is_none();
+        let prepared = self.file.dataset(path, contiguous).and_then(|d| Ok((AnyArray::zeros(d.dtype().clone(), cut.part_shape(rank))?, d)));
         let (mut array, dataset) = step.agree(prepared)?;
-        let (budget, part) = (budget(storage), cut.part(rank));
         let item = array.dtype().itemsize();
+        if contiguous && shortest_run(cut, item) < SHORT {
+            self.read_rows(&dataset, axes, cut, &mut array)?;
+            return Ok(array);
+        }
+        let (budget, part) = (budget(storage), cut.part(rank));
         let mut failed = Ok(());
         // Cut for memory only: each piece is adjacent there.
         let mine = pieces(&part, item, None, budget);
@@ -114,6 +145,72 @@ impl<'s> Collective<'s> {
         step.agree(failed)?;
         Ok(array)
     }
+
+    /// Reads a contiguous dataset for ranks that want short runs of it: each reads some whole rows at a time, and hands out what the others want.
+    fn read_rows(&self, dataset: &ParallelDataset<'_>, axes: &[AxisSelection], cut: &Cut, array: &mut AnyArray) -> Result<()> {
+        let (step, item) = (self.step, array.dtype().itemsize());
+        let (rank, mut buffer) = (step.comm().rank(), Vec::new());
+        let target = step.agree(array.raw_mut().map(|(bytes, _)| bytes))?;
+        let mut failed = Ok(());
+        for rows in Rows::of(cut, item) {
+            let mine = rows.part(rank);
+            step.agree(room(&mut buffer, &mine, item))?;
+            let read = match is_empty(&mine) || failed.is_err() {
+                true => dataset.read(None, &mut []),
+                false => dataset.read(Some(&selected(axes, &mine)), &mut buffer),
+            };
+            failed = failed.and(read);
+            let (has, wants) = (|rank| Block::of(&rows.part(rank), item), |rank| Block::of(&cut.part(rank), item));
+            move_between(&**step.comm(), (&buffer, target), has, wants)?;
+        }
+        step.agree(failed)
+    }
+}
+
+/// Runs in a file that are shorter than this are not worth an access each.
+const SHORT: usize = 16 << 10;
+
+/// The bytes that a rank has in one run of the file, at least.
+fn shortest_run(cut: &Cut, item: usize) -> usize {
+    let inner = cut.shape[cut.axis + 1..].iter().fold(item, |n, d| n.saturating_mul(*d));
+    let fewest = (0..cut.ranks()).map(|rank| cut.range(rank).len()).filter(|n| *n > 0).min().unwrap_or(0);
+    if cut.axis == 0 { usize::MAX } else { inner.saturating_mul(fewest) }
+}
+
+/// Some rows of an array, cut over the ranks along the first axis.
+struct Rows {
+    shape: Vec<usize>,
+    rows: Partition,
+    first: usize,
+}
+
+impl Rows {
+    /// All rows, so many at a time that each rank has about [`ROWS`] bytes of them.
+    fn of(cut: &Cut, item: usize) -> impl Iterator<Item = Self> {
+        let (shape, ranks) = (cut.shape.clone(), cut.ranks());
+        let row = shape[1..].iter().fold(item, |n, d| n.saturating_mul(*d)).max(1);
+        let some = (ROWS / row).max(1) * ranks;
+        (0..shape[0]).step_by(some).map(move |first| {
+            let rows = Partition::new(some.min(shape[0] - first), ranks);
+            Self { shape: shape.clone(), rows, first }
+        })
+    }
+
+    fn part(&self, rank: usize) -> Box {
+        let mut part: Box = self.shape.iter().map(|n| 0..*n).collect();
+        let range = self.rows.range(rank);
+        part[0] = self.first + range.start..self.first + range.end;
+        part
+    }
+}
+
+/// Gives a buffer the length of a part.
+fn room(buffer: &mut Vec<u8>, part: &Box, item: usize) -> Result<()> {
+    let length = lengths(part).iter().product::<usize>() * item;
+    let more = length.saturating_sub(buffer.len());
+    buffer.try_reserve(more).map_err(|e| error!(Io, "no memory for {length} bytes of rows").because(e))?;
+    buffer.resize(length, 0);
+    Ok(())
 }
 
 /// True if the ranks can read such a selection together.

@@ -2,10 +2,10 @@
 
 use super::environment::{self, Exclusive, exclusive};
 use super::raw::{self, MPI_Comm, RawComm};
-use super::{messages, reduce, rendezvous, stream};
+use super::{messages, near, reduce, rendezvous, stream};
 use crate::distributed::communicator::{CommRef, Communicator, Number, ReduceOp, check_partners};
 use crate::distributed::self_comm::fresh_id;
-use crate::distributed::stream::{Incoming, Outgoing};
+use crate::distributed::stream::{Incoming, Offered, Outgoing};
 use crate::error::{Error, Result, bail, error};
 use mpi::traits::AsRaw;
 use parking_lot::Mutex;
@@ -27,6 +27,8 @@ pub struct MpiComm {
     size: usize,
     limit: usize,
     meetings: AtomicU64,
+    /// The processes of the ranks if they may read each other's memory; nothing before that was tried.
+    near: Mutex<Option<Option<Arc<[u64]>>>>,
     poison: Mutex<Option<Error>>,
 }
 
@@ -118,7 +120,7 @@ impl MpiComm {
     /// Takes a handle that is ours.
     fn own(raw: RawComm, limit: usize) -> Result<Self> {
         let (rank, size) = (raw.rank()?, raw.size()?);
-        Ok(Self { raw, id: fresh_id(), rank, size, limit, meetings: AtomicU64::new(0), poison: Mutex::new(None) })
+        Ok(Self { raw, id: fresh_id(), rank, size, limit, meetings: AtomicU64::new(0), near: Mutex::new(None), poison: Mutex::new(None) })
     }
 
     /// The right to make a call of MPI on this communicator.
@@ -230,6 +232,20 @@ impl Communicator for MpiComm {
             bail!(InvalidArgument, "a stream goes to another rank");
         }
         self.call(|raw| stream::run(raw, send, recv))
+    }
+
+    fn offer(&self, bytes: &[u8], willing: bool, work: &mut dyn FnMut(&dyn Offered) -> Result<()>) -> Result<bool> {
+        let known = self.near.lock().clone();
+        let near = match known {
+            Some(known) => known,
+            None => self.call(|raw| near::meet(raw, self.size))?.map(Arc::from),
+        };
+        let done = match &near {
+            Some(processes) => self.call(|raw| near::offer(raw, processes, bytes, willing, work))?,
+            None => false,
+        };
+        *self.near.lock() = Some(near);
+        Ok(done)
     }
 
     fn all_reduce(&self, data: &mut [u8], number: Number, op: ReduceOp) -> Result<()> {

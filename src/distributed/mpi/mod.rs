@@ -23,6 +23,7 @@
 //! | `comm` | the communicator |
 //! | `messages` | messages of any length, in pieces |
 //! | `stream` | messages that are packed while others are under way |
+//! | `near` | reading the memory of ranks on the same machine |
 //! | `rendezvous` | waiting with a deadline |
 //! | `reduce` | reductions |
 //!
@@ -41,6 +42,7 @@
 mod comm;
 mod environment;
 mod messages;
+mod near;
 mod raw;
 mod reduce;
 mod rendezvous;

@@ -36,6 +36,8 @@ pub(crate) struct ParallelFile {
     file: Arc<OpenFile>,
     /// The list that makes a transfer collective.
     transfer: Id,
+    /// The same, where each rank moves its own bytes by itself.
+    alone: Id,
 }
 
 /// A dataset that all ranks have open. Its elements are of a plain type.
@@ -46,6 +48,8 @@ pub(crate) struct ParallelDataset<'f> {
     type_id: Id,
     codec: Codec,
     shape: Vec<usize>,
+    /// The list of its transfers.
+    list: hid_t,
 }
 
 /// Evenly spaced indices of each axis: where they begin, how far they are apart, how many there are.
@@ -70,23 +74,28 @@ impl ParallelFile {
         h5!(H5Pset_all_coll_metadata_ops(access.get(), 1))?;
         h5!(H5Pset_coll_metadata_write(access.get(), 1))?;
         h5!(H5Pset_dxpl_mpio(transfer.get(), H5FD_mpio_xfer_t::H5FD_MPIO_COLLECTIVE))?;
+        let alone = props::new(|| *H5P_CLS_DATASET_XFER)?;
+        h5!(H5Pset_dxpl_mpio(alone.get(), H5FD_mpio_xfer_t::H5FD_MPIO_COLLECTIVE))?;
+        h5!(H5Pset_dxpl_mpio_collective_opt(alone.get(), H5FD_mpio_collective_opt_t::H5FD_MPIO_INDIVIDUAL_IO))?;
         let (name, flags) = (open::c_path(path)?, if write { H5F_ACC_RDWR } else { H5F_ACC_RDONLY });
         let id = h5!(H5Fopen(name.as_ptr(), flags, access.get())).map_err(|e| open::explain(e, path))?;
         // Without a path: the file below belongs to MPI, and has no descriptor of its own.
-        Ok(Self { file: Arc::new(OpenFile::new(id, None, write)), transfer })
+        Ok(Self { file: Arc::new(OpenFile::new(id, None, write)), transfer, alone })
     }
 
-    /// Opens a dataset by its path.
-    pub(crate) fn dataset(&self, path: &str) -> Result<ParallelDataset<'_>> {
+    /// Opens a dataset by its path. What its ranks move is mingled by MPI-IO into few large accesses, unless each rank accesses the file `alone`, as
+    /// it should where its bytes lie in long runs.
+    pub(crate) fn dataset(&self, path: &str, alone: bool) -> Result<ParallelDataset<'_>> {
         let _turn = exclusive()?;
         let name = c_name(path)?;
         self.file.reading(|| {
+            let list = if alone { self.alone.get() } else { self.transfer.get() };
             let id = Id::own(h5!(H5Dopen2(self.file.id(), name.as_ptr(), H5P_DEFAULT))?);
             let type_id = Id::own(h5!(H5Dget_type(id.get()))?);
             let dtype = types::dtype_of(type_id.get())?;
             let space = Id::own(h5!(H5Dget_space(id.get()))?);
             let Some((shape, _)) = space::extent(space.get())? else { bail!(Shape, "the dataset has no elements") };
-            Ok(ParallelDataset { file: self, id, type_id, codec: Codec::new(&dtype), shape })
+            Ok(ParallelDataset { file: self, id, type_id, codec: Codec::new(&dtype), shape, list })
         })
     }
 
@@ -134,9 +143,7 @@ impl ParallelDataset<'_> {
         let (memory, selected) = self.spaces(slab)?;
         let refs = References::new(file);
         let out = self.codec.outgoing(bytes, None, &refs)?;
-        file.writing(|| {
-            h5!(H5Dwrite(self.id.get(), self.type_id.get(), memory.get(), selected.get(), self.file.transfer.get(), out.as_ptr())).map(drop)
-        })
+        file.writing(|| h5!(H5Dwrite(self.id.get(), self.type_id.get(), memory.get(), selected.get(), self.list, out.as_ptr())).map(drop))
     }
 
     /// Reads elements into the bytes of an array in C order, or nothing.
@@ -145,7 +152,7 @@ impl ParallelDataset<'_> {
         let file = &self.file.file;
         let (memory, selected) = self.spaces(slab)?;
         let refs = References::new(file);
-        let (dataset, type_id, list): (hid_t, hid_t, hid_t) = (self.id.get(), self.type_id.get(), self.file.transfer.get());
+        let (dataset, type_id, list): (hid_t, hid_t, hid_t) = (self.id.get(), self.type_id.get(), self.list);
         file.reading(|| {
             if bytes.is_empty() {
                 let mut nothing = [0u8; 16];
