@@ -96,6 +96,9 @@ pub trait Communicator: fmt::Debug + Send + Sync {
     /// Holds bytes out to the other ranks while each does its work, in which it may read theirs. False on all ranks if they cannot read each other's
     /// memory, if one of them is not willing, or if the work of one failed: then the work may be half done, and messages do the same.
     ///
+    /// # Collective
+    /// All ranks of the communicator call it, in the same order.
+    ///
     /// # Errors
     /// As [`barrier`](Self::barrier).
     fn offer(&self, bytes: &[u8], willing: bool, work: &mut dyn FnMut(&dyn Offered) -> Result<()>) -> Result<bool> {
