@@ -100,7 +100,7 @@ fn every_event_is_in_the_cache_of_its_source(comm: &CommRef) -> Result<()> {
     for name in place.names()? {
         check(&place.file(&name), "s")?;
     }
-    Ok(())
+    comm.barrier()
 }
 
 fn both_versions_with_references_in_bulk(comm: &CommRef) -> Result<()> {
@@ -108,6 +108,8 @@ fn both_versions_with_references_in_bulk(comm: &CommRef) -> Result<()> {
         let place = Scratch::new(comm)?;
         let rounds = if comm.size() > 1 { 3 * comm.size() - 1 } else { 3 };
         assert_eq!(round_trip(comm, &place, "s", version, 600)?, 600 * rounds);
+        // The directory goes with rank 0, when all have read.
+        comm.barrier()?;
     }
     Ok(())
 }
@@ -138,7 +140,7 @@ fn a_mistake_of_one_rank_is_refused_on_all(comm: &CommRef) -> Result<()> {
         events += check(&place.file(&name), "s")?.len();
     }
     assert_eq!(events, 12 * comm.size());
-    Ok(())
+    comm.barrier()
 }
 
 fn a_disk_that_fails_on_one_rank(comm: &CommRef) -> Result<()> {
@@ -162,7 +164,7 @@ fn a_disk_that_fails_on_one_rank(comm: &CommRef) -> Result<()> {
         assert!(check_stages(&*root)?.iter().all(|c| c.info.status == StageStatus::Complete && c.damages.is_empty()), "{name}");
         root.close_tree()?;
     }
-    Ok(())
+    comm.barrier()
 }
 
 fn caches_that_are_locked_elsewhere(comm: &CommRef) -> Result<()> {
@@ -190,5 +192,5 @@ fn caches_that_are_locked_elsewhere(comm: &CommRef) -> Result<()> {
     writer.close()?;
     check(&place.file("run0_stage.h5"), "s")?;
     assert_eq!(StageReader::builder().stage("a").open([place.file("run0_stage.h5")])?.len(), 1);
-    Ok(())
+    comm.barrier()
 }
