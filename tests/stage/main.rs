@@ -7,6 +7,7 @@ mod data;
 mod full;
 mod kill;
 mod layout;
+#[cfg(feature = "hdf5")] // The lines are those of files.
 mod lines;
 #[allow(dead_code)]
 #[path = "../peer/mod.rs"]

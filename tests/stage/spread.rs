@@ -4,6 +4,7 @@ use crate::data::{Flash, flash, flashes_of, numbers, rows};
 use memh5::distributed::{CommRef, ThreadComm};
 use memh5::stage::*;
 use memh5::{Error, ErrorKind, Result};
+#[cfg(feature = "hdf5")]
 use std::path::Path;
 
 fn sources() -> Vec<SourceInfo> {
@@ -40,6 +41,7 @@ fn batch(rank: usize, round: usize) -> Batch {
         .unwrap()
 }
 
+#[cfg(feature = "hdf5")]
 fn check(reader: &StageReader, source: &SourceInfo) -> Vec<i64> {
     assert_eq!(reader.source(0).unwrap(), Some(source));
     let index: Vec<i64> = reader.product("index").unwrap().values().unwrap().view::<i64>().unwrap().iter().copied().collect();
