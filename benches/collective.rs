@@ -9,7 +9,7 @@
 use memh5::copy::DeepCopy;
 use memh5::distributed::{CommRef, Mpi, Number, ReduceOp};
 use memh5::publish::{Durability, lock_file};
-use memh5::{DType, Error, ErrorKind, Filter, MemGroup, Result, prelude::*};
+use memh5::{DType, Error, ErrorKind, Filter, MemGroup, Result};
 use std::path::Path;
 use std::time::Instant;
 
