@@ -131,9 +131,12 @@ pub(super) struct Table {
     content: Content,
 }
 
+/// Rows from and to, for each reference.
+type Spans = Arc<Vec<(u64, u64)>>;
+
 enum Content {
     /// Column by column, as numbers; the spans of each apart, for they are shared.
-    Columns(Vec<(RegionColumn, Arc<Vec<(u64, u64)>>)>),
+    Columns(Vec<(RegionColumn, Spans)>),
     Values(AnyArray),
 }
 

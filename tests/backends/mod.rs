@@ -1,7 +1,9 @@
 //! The backends of this build beside plain memory, each as the contract and the model test want it.
 
 use memh5::MemGroup;
-use memh5::contract::{Backend, Capabilities, Fresh};
+#[cfg(any(feature = "hdf5", feature = "zarr"))]
+use memh5::contract::Capabilities;
+use memh5::contract::{Backend, Fresh};
 use memh5::distributed::SelfComm;
 use memh5::mem_disk::MemDiskGroup;
 use memh5::prelude::*;

@@ -68,8 +68,11 @@ fn put(
     builder.filters(filters.to_vec()).create()?.set_local_data(mine(comm, whole, axis))
 }
 
+/// A name, the array, its distributed axis, chunks and filters.
+type Case<'n> = (&'n str, AnyArray, usize, Option<Vec<usize>>, Vec<Filter>);
+
 /// Saved by all, and equal for one reader and for all of them.
-fn round_trip(comm: &CommRef, cases: &[(&str, AnyArray, usize, Option<Vec<usize>>, Vec<Filter>)]) -> Result<()> {
+fn round_trip(comm: &CommRef, cases: &[Case<'_>]) -> Result<()> {
     let scratch = Scratch::new(comm)?;
     let tree = MemGroup::distributed(comm.clone());
     tree.attrs().set("gain", 0.5f32)?;

@@ -66,6 +66,7 @@ pub(super) fn is_empty(part: &[Range<usize>]) -> bool {
 }
 
 /// What is in both boxes; `None` if nothing is.
+#[cfg(feature = "hdf5")]
 pub(super) fn intersection(a: &[Range<usize>], b: &[Range<usize>]) -> Option<Box> {
     let both: Box = a.iter().zip(b).map(|(a, b)| a.start.max(b.start)..a.end.min(b.end)).collect();
     let some = both.iter().all(|r| r.start < r.end);

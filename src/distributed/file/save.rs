@@ -15,7 +15,7 @@ use crate::distributed::{Agreement, Call, Checks, Communicator, Step};
 use crate::error::{Context, Result, error};
 use crate::format::{self, Format};
 use crate::publish::LockFileBuilder;
-use crate::tree::{Dataset, DatasetExt, DatasetRef, DatasetSpec, Group, GroupExt, GroupRef, GroupSpec, Layout, Mode, Node};
+use crate::tree::{Dataset, DatasetExt, DatasetRef, DatasetSpec, Group, GroupExt, GroupRef, Layout, Mode, Node};
 use std::cell::RefCell;
 use std::path::Path;
 
@@ -72,7 +72,7 @@ fn write(
     if format.name() == "zarr" && ranks.size() > 1 {
         // Every rank opens the store, and writes the chunks that are its own: no chunk has two writers, so none needs a lock.
         step.agree(root.close())?;
-        let to = step.agree(format.open_private(path, Mode::ReadWrite, &GroupSpec::default()))?;
+        let to = step.agree(format.open_private(path, Mode::ReadWrite, &crate::tree::GroupSpec::default()))?;
         let written = outline.datasets.iter().try_for_each(|entry| {
             let (have, local) = part_of(step, from, entry)?;
             let cut = align::cut_for(&have, &entry.storage);

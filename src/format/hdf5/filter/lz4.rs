@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn blocks_come_back_and_damage_is_an_error() {
-        let input: Vec<u8> = (0..10_000u32).flat_map(|k| [(k / 9) as u8, (k * k >> 3) as u8]).collect();
+        let input: Vec<u8> = (0..10_000u32).flat_map(|k| [(k / 9) as u8, ((k * k) >> 3) as u8]).collect();
         for values in [&[][..], &[0], &[1000], &[4096], &[1 << 20]] {
             let mut packed = vec![0; bound(values, input.len())];
             let len = encode(values, &input, &mut packed).unwrap();
