@@ -99,8 +99,11 @@ const FAULTS: &[Fault] = &[
     Fault { name: "calls after the end", rank: after_the_end, printed: Some("fine"), said: "", succeeds: true },
 ];
 
+/// A name, and what is run under it.
+type Case = (&'static str, fn() -> std::result::Result<(), String>);
+
 /// Cases that start jobs of their own.
-fn others() -> Vec<(&'static str, fn() -> std::result::Result<(), String>)> {
+fn others() -> Vec<Case> {
     #[allow(unused_mut)]
     let mut cases = Vec::new();
     #[cfg(feature = "hdf5")]

@@ -18,7 +18,7 @@ pub(super) fn meet(comm: RawComm, size: usize) -> Result<Option<Vec<u64>>> {
         let mut found = [0; 16];
         let run = Run { from: 0, to: 0, len: found.len() };
         let there = Memory { process: *process, start: *at as usize, len: found.len() };
-        there.read(&[run], &mut found).is_ok() && &found == [*first, *second].map(u64::to_ne_bytes).as_flattened()
+        there.read(&[run], &mut found).is_ok() && found == *[*first, *second].map(u64::to_ne_bytes).as_flattened()
     });
     // Also waits until all have looked at the number.
     let [seen] = smallest_words(comm, [u64::from(seen)])?;

@@ -22,7 +22,7 @@ const DIR: &str = "MEMH5_FAULT_DIR";
 const KILL: &str = "MEMH5_FAULT_KILL";
 
 /// Cases by their names.
-pub const CASES: &[(&str, fn() -> std::result::Result<(), String>)] = &[
+pub const CASES: &[super::Case] = &[
     ("rank 0 is killed while it makes the objects", || killed("save plain", "0 objects")),
     ("a rank is killed while rank 0 makes the objects", || killed("save plain", "1 objects")),
     ("rank 0 is killed while all write", || killed("save plain", "0 elements")),

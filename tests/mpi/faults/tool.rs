@@ -6,7 +6,7 @@ use memh5::{Filter, MemGroup, Mode, format, prelude::*};
 use std::path::Path;
 
 /// Cases by their names.
-pub const CASES: &[(&str, fn() -> Result<(), String>)] = &[
+pub const CASES: &[super::Case] = &[
     ("the tool copies on one to four ranks", copies),
     ("the tool tells a mistake once", mistakes),
     ("the tool tells once what is not copied as it was", losses),

@@ -160,7 +160,7 @@ fn a_disk_that_fails_on_one_rank(comm: &CommRef) -> Result<()> {
     for name in place.names()? {
         assert!(name.ends_with("_stage.h5") && !name.starts_with('.'), "{name}");
         check(&place.file(&name), "s")?;
-        let root = format::open(&place.file(&name), Mode::Read)?;
+        let root = format::open(place.file(&name), Mode::Read)?;
         assert!(check_stages(&*root)?.iter().all(|c| c.info.status == StageStatus::Complete && c.damages.is_empty()), "{name}");
         root.close_tree()?;
     }

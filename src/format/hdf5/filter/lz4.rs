@@ -89,7 +89,7 @@ mod tests {
             let mut packed = vec![0; bound(values, input.len())];
             let len = encode(values, &input, &mut packed).unwrap();
             packed.truncate(len);
-            assert!(len < input.len(), "{values:?}: {len}");
+            assert!(len <= input.len() + input.len() / 100 + 12, "{values:?}: {len}");
             let mut out = vec![0; decoded_len(&packed).unwrap()];
             decode(&packed, &mut out).unwrap();
             assert!(out == input, "{values:?}");
