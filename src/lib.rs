@@ -27,9 +27,9 @@
 //!
 //! * [`tree`]: the waist. A backend implements [`Group`](tree::Group), [`Dataset`](tree::Dataset), [`Attributes`](tree::Attributes); users call
 //!   [`GroupExt`](tree::GroupExt), [`DatasetExt`](tree::DatasetExt), [`AttributesExt`](tree::AttributesExt), which are in the [`prelude`].
-//! * [`dtype`], [`array`], [`selection`]: element types known at run time, arrays of them, what part of an array is meant.
-//! * [`memory`], [`format`], [`mem_disk`]: where trees live.
-//! * [`copy`]: [`deep_group_copy`](copy::deep_group_copy) between any two groups, and what was lost on the way.
+//! * [`dtype`], [`mod@array`], [`selection`]: element types known at run time, arrays of them, what part of an array is meant.
+//! * [`memory`], [`mod@format`], [`mem_disk`]: where trees live.
+//! * [`copy`]: [`deep_group_copy`] between any two groups, and what was lost on the way.
 //! * [`distributed`]: ranks, and how an axis is split over them.
 //! * [`publish`]: files that are complete or not there.
 //! * [`saver`]: where a long computation puts its results, every few minutes, for days.

@@ -1,7 +1,7 @@
 //! Ranks: communicators, the partition of an axis over them, and what stands on it.
 //!
 //! A program is written against [`Communicator`]. One rank is [`SelfComm`]; ranks that are threads, for tests and small machines, are
-//! [`ThreadComm`]. Who writes collective calls makes them through an [`Agreement`](agree::Agreement), so that no rank is left waiting.
+//! [`ThreadComm`]. Who writes collective calls makes them through an [`Agreement`], so that no rank is left waiting.
 
 pub mod agree;
 mod array;

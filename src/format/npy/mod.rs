@@ -1,6 +1,6 @@
 //! numpy's `.npy` files: one array, behind a header that says its type and shape.
 //!
-//! [`read`] and [`write`] are for whole arrays; the saver [`NumpySaver`](crate::saver::NumpySaver) grows and changes files in place; [`recover`] makes
+//! [`read()`] and [`write()`] are for whole arrays; the saver [`NumpySaver`](crate::saver::NumpySaver) grows and changes files in place; [`recover`] makes
 //! the header and the length of a file agree again.
 //!
 //! Versions 1, 2 and 3 of the format are read; what is written is of version 1 where it can be, as numpy does. Numbers in either byte order,

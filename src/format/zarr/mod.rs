@@ -12,7 +12,7 @@
 //! at once when it is [saved](crate::MemGroup::to_file); who has opened the old one is told so. Attributes are written when the tree is flushed
 //! or closed, or when its last handle goes.
 //!
-//! A store that is open for writing holds the lock beside it (that of [`lock_file`](crate::lock_file)) until it is closed, so a second writer, in this
+//! A store that is open for writing holds the lock beside it (that of [`lock_file`]) until it is closed, so a second writer, in this
 //! process or another, gets an error of kind `Locked`. Readers need no lock.
 //!
 //! ```
