@@ -4,7 +4,7 @@ use super::options::Override;
 use super::pattern;
 use crate::error::{Result, bail};
 use crate::selection::{AxisSelection, Resolved, Selection};
-use crate::tree::{BitshuffleCompressor, DatasetSpec, Feature, Filter, Group, Layout};
+use crate::tree::{DatasetSpec, Feature, Filter, Group, Layout};
 
 /// Makes a spec that of the selected part.
 pub(super) fn select(spec: &mut DatasetSpec, selection: &Selection) -> Result<()> {
@@ -73,7 +73,7 @@ pub(super) fn override_layout(spec: &mut DatasetSpec, path: &str, overrides: &[(
     Ok(notes)
 }
 
-/// Replaces filters that the destination lacks, or drops them; comes back with lines for the report.
+/// Drops filters that the destination lacks; comes back with lines for the report.
 pub(super) fn known_filters(spec: &mut DatasetSpec, to: &dyn Group) -> Vec<String> {
     let lacks = |filter: &Filter| to.lacks(&Feature::Filter(filter));
     if spec.filters.iter().all(|f| lacks(f).is_none()) {
@@ -81,33 +81,13 @@ pub(super) fn known_filters(spec: &mut DatasetSpec, to: &dyn Group) -> Vec<Strin
     }
     let (mut kept, mut notes) = (Vec::new(), Vec::new());
     for filter in &spec.filters {
-        match (lacks(filter), without_blosc(filter).filter(|others| others.iter().all(|f| lacks(f).is_none()))) {
-            (None, _) => kept.push(filter.clone()),
-            (Some(why), Some(others)) => {
-                let names: Vec<String> = others.iter().map(Filter::name).collect();
-                notes.push(format!("{why}; it is replaced by {}", names.join("+")));
-                kept.extend(others);
-            }
-            (Some(why), None) => notes.push(format!("{why}; it is left out")),
+        match lacks(filter) {
+            None => kept.push(filter.clone()),
+            Some(why) => notes.push(format!("{why}; it is left out")),
         }
     }
     spec.filters = kept;
     notes
-}
-
-/// What stands for Blosc (filter 32001) where that is not there: a shuffle if it has one, and the compressor within or the next to it.
-fn without_blosc(filter: &Filter) -> Option<Vec<Filter>> {
-    let Filter::Other { id: 32001, values, .. } = filter else { return None };
-    let value = |k: usize| values.get(k).copied().unwrap_or_default();
-    let level = value(4).clamp(1, 9) as u8;
-    let shuffled = value(5) != 0;
-    let last = match value(6) {
-        5 => Filter::Zstd(i32::from(level)),
-        4 => Filter::Gzip(level),
-        _ if shuffled => return Some(vec![Filter::Bitshuffle { block_size: 0, compressor: BitshuffleCompressor::Lz4 }]),
-        _ => Filter::Lzf,
-    };
-    Some(shuffled.then_some(Filter::Shuffle).into_iter().chain([last]).collect())
 }
 
 /// Clips chunks to the axes, and drops chunks and filters where there is nothing to chunk.

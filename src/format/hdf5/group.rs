@@ -7,11 +7,11 @@ use super::ffi::{Id, c_name, h5};
 use super::object::{self, Handle, object};
 use super::refs::References;
 use super::transfer::{self, Source};
-use super::{filter, links, props, space, types};
+use super::{links, props, space, types};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Error, Result, bail, error};
-use crate::tree::{DatasetRef, DatasetSpec, DatatypeRef, Feature, Filter, Group, GroupRef, GroupSpec, Link, NewLink, Node};
+use crate::tree::{DatasetRef, DatasetSpec, DatatypeRef, Group, GroupRef, GroupSpec, Link, NewLink, Node};
 use hdf5_sys::h5d::H5Dcreate2;
 use hdf5_sys::h5g::{H5G_info_t, H5Gcreate2, H5Gget_info};
 use hdf5_sys::h5l::{H5L_SAME_LOC, H5Ldelete, H5Lmove};
@@ -218,16 +218,6 @@ impl Group for Hdf5Group {
             }
             Ok(())
         })
-    }
-
-    /// Blosc comes from Zarr stores: where no plug-in brings it, a copy takes another filter. What else is missing is an error.
-    fn lacks(&self, feature: &Feature<'_>) -> Option<String> {
-        match feature {
-            Feature::Filter(Filter::Other { id: 32001, .. }) if !filter::can_write(32001) => {
-                Some("the filter 'blosc' (32001) is not there in this program".into())
-            }
-            _ => None,
-        }
     }
 
     fn flush_tree(&self) -> Result<()> {

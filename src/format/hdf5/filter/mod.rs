@@ -16,7 +16,7 @@ mod tests;
 mod transpose;
 mod zstandard;
 
-pub(super) use pipeline::{apply, can_write, read, stored};
+pub(super) use pipeline::{apply, read, stored};
 
 use hdf5_sys::h5z::{H5Z_filter_t, H5Zfilter_avail, H5Zregister};
 use std::sync::Once;

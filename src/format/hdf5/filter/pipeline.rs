@@ -131,11 +131,6 @@ pub(in crate::format::hdf5) fn apply(list: hid_t, filter: &Filter, dtype: &DType
     })
 }
 
-/// True if the library, or a plug-in that it finds, can write with the filter of that number.
-pub(in crate::format::hdf5) fn can_write(id: c_int) -> bool {
-    super::super::ffi::library(|| can_encode(id))
-}
-
 /// True if the library, or a plug-in that it finds, can write with the filter.
 fn can_encode(id: c_int) -> bool {
     let mut config = 0;
