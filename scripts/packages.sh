@@ -3,8 +3,8 @@
 # usage: scripts/packages.sh serial|mpi
 set -eu
 case "${1:-serial}" in
-    serial) want="libhdf5-dev gcc libc6-dev make python3-venv" ;;
-    mpi) want="libhdf5-openmpi-dev libopenmpi-dev openmpi-bin libclang-dev gcc libc6-dev make python3-venv" ;;
+    serial) want="libhdf5-dev gcc g++ libc6-dev make python3-venv" ;;
+    mpi) want="libhdf5-openmpi-dev libopenmpi-dev openmpi-bin libclang-dev gcc g++ libc6-dev make python3-venv" ;;
     *) echo "usage: $0 serial|mpi" >&2; exit 2 ;;
 esac
 # Whoever points to an HDF5 of their own needs no package.
