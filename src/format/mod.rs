@@ -10,6 +10,16 @@ use crate::error::{Error, Result, error};
 use crate::tree::{GroupRef, GroupSpec, Location, Mode, Node};
 use std::path::{Path, PathBuf};
 
+/// Refuses elements that a selection of a dataset of that type cannot take.
+#[cfg(any(feature = "hdf5", feature = "zarr"))]
+fn check_fit(data: &crate::array::AnyArray, selection: &crate::selection::Resolved, dtype: &crate::dtype::DType) -> Result<()> {
+    if data.len() == selection.count() && data.dtype().same_values(dtype) {
+        return Ok(());
+    }
+    let (given, wanted) = (data.shape(), selection.shape());
+    Err(error!(Shape, "data of type {} and shape {given:?} do not fit the selection of shape {wanted:?}", data.dtype()))
+}
+
 /// A format: recognises, opens and creates a root group at a path.
 pub trait Format: Send + Sync + std::fmt::Debug {
     /// Its name: "hdf5", "zarr".

@@ -191,7 +191,7 @@ fn rounds(stages: u64, fresh: bool) {
     }
     println!("{ROUNDS} kills, seed {seed}: {killed_inside} in the middle of a stage, {published} after at least one was finalized");
     assert!(killed_inside >= ROUNDS / 4, "only {killed_inside} kills hit a stage");
-    assert!(published >= ROUNDS / 50, "only {published} writers finalized a stage");
+    assert!(published >= ROUNDS / 20, "only {published} writers finalized a stage");
 }
 
 #[test]

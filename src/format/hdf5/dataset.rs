@@ -9,6 +9,7 @@ use super::{filter, heap, props, regions, space, types};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
+use crate::format::check_fit;
 use crate::selection::{Resolved, Selection};
 use crate::tree::{Dataset, DatasetSpec, RegionColumn, RowRegions};
 use hdf5_sys::h5d::{H5Dflush, H5Dget_space, H5Dget_type, H5Dset_extent, H5Dwrite};
@@ -161,15 +162,7 @@ impl Dataset for Hdf5Dataset {
         self.handle.file().writing(|| {
             let Some(shape) = self.shape_now()? else { bail!(Shape, "a dataset with a null dataspace has no elements to write") };
             self.transfer(&shape, selection, |source, resolved| {
-                if data.len() != resolved.count() || !data.dtype().same_values(source.codec.dtype()) {
-                    bail!(
-                        Shape,
-                        "data of type {} and shape {:?} do not fit the selection of shape {:?}",
-                        data.dtype(),
-                        data.shape(),
-                        resolved.shape()
-                    );
-                }
+                check_fit(data, resolved, source.codec.dtype())?;
                 transfer::write(source, resolved, data)
             })
         })

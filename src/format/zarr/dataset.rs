@@ -8,6 +8,7 @@ use super::write::{Target, stored_chunks};
 use crate::array::AnyArray;
 use crate::dtype::DType;
 use crate::error::{Result, bail, error};
+use crate::format::check_fit;
 use crate::selection::{Item, Selection};
 use crate::tree::{Dataset, DatasetSpec};
 use serde_json::json;
@@ -61,15 +62,7 @@ impl ZarrDataset {
             let _shaping = self.handle.node.shaping.read();
             let shape = self.shape_now()?;
             let resolved = selection.resolve(&shape)?;
-            if data.len() != resolved.count() || !data.dtype().same_values(&plan.dtype) {
-                bail!(
-                    Shape,
-                    "data of type {} and shape {:?} do not fit the selection of shape {:?}",
-                    data.dtype(),
-                    data.shape(),
-                    resolved.shape()
-                );
-            }
+            check_fit(data, &resolved, &plan.dtype)?;
             let (store, key, turns) = (&self.handle.tree.store, &self.handle.node.place().key, &self.handle.node.turns);
             Target { plan: &plan, store, key, turns, shape: &shape, valid: &shape, staged }.write(&resolved, data)
         })
