@@ -628,6 +628,34 @@ fn lock_files_that_dead_owners_left() {
     publish_file(&target, |tmp| write(tmp, "x")).unwrap();
 }
 
+/// A process that is being started has the descriptors of its parent, locks and all, until its program runs.
+#[test]
+fn children_that_are_being_started_hold_no_lock() {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    Command::new("/nowhere/no-such-program").env("A", "b").spawn().unwrap_err();
+                }
+            });
+        }
+        let end = Instant::now() + Duration::from_millis(1500);
+        let tries = (0..).take_while(|_| Instant::now() < end).try_for_each(|n| {
+            let dir = dir();
+            let target = dir.path().join("t");
+            let faulty = FaultFileSystem::new();
+            faulty.fail(Operation::RemoveFile, 1, Fault::Io);
+            // The lock file stays, free to be taken.
+            lock_file(&target).file_system(faulty).acquire()?.rollback().unwrap_err();
+            assert!(!names(dir.path()).is_empty(), "round {n}");
+            lock_file(&target).acquire()?.rollback()
+        });
+        done.store(true, Ordering::Relaxed);
+        tries.unwrap();
+    });
+}
+
 #[test]
 fn a_lock_file_of_another_user_that_died() {
     let dir = dir();

@@ -102,6 +102,14 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    /// Closing would not do: a lock belongs to all copies of a descriptor, and a process that another thread is just starting has them all until
+    /// its program runs.
+    fn drop(&mut self) {
+        let _ = retry(|| self.file.unlock());
+    }
+}
+
 /// True if the open file is what the path leads to. A file system without identities is believed.
 fn same_file(fs: &dyn FileSystem, file: &dyn File, path: &Path) -> io::Result<bool> {
     let there = match retry(|| fs.info(path)) {
@@ -127,10 +135,10 @@ fn attempt(fs: &dyn FileSystem, names: &Names, stale: bool) -> Result<Attempt> {
     if !retry(|| file.try_lock()).map_err(|e| no_locks(e, names, fs, created))? {
         return Ok(Attempt::Busy(Holder::describe(&*file)));
     }
-    if !same_file(fs, &*file, path).map_err(fail)? {
+    let mut lock = Lock { file, before: if stale { Before::DeadOwner } else { Before::Nobody } };
+    if !same_file(fs, &*lock.file, path).map_err(fail)? {
         return Ok(Attempt::Again { stale: false });
     }
-    let mut lock = Lock { file, before: if stale { Before::DeadOwner } else { Before::Nobody } };
     if !created {
         let content = holder::head(&*lock.file).map_err(fail)?;
         if !stale {

@@ -213,7 +213,12 @@ fn check_free(path: &Path) -> Result<()> {
     let Ok(file) = File::options().write(true).open(path) else { return Ok(()) }; // the library tells why
     match file.try_lock() {
         Err(fs::TryLockError::WouldBlock) => Err(locked(path)),
-        _ => Ok(()),
+        Ok(()) => {
+            // Not by closing: a process that another thread is just starting would keep the lock until its program runs.
+            let _ = file.unlock();
+            Ok(())
+        }
+        Err(_) => Ok(()),
     }
 }
 
