@@ -4,7 +4,7 @@ use super::{AnyArray, Element, Item, buffer};
 use crate::dtype::DType;
 use crate::error::{Result, bail, error};
 use crate::tree::{ObjectRef, RegionRef};
-use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::{Array, ArrayD, ArrayViewD, ArrayViewMutD, Dimension, IxDyn};
 
 impl AnyArray {
     fn check_views<T: Element>(&self) -> Result<()> {
@@ -180,13 +180,16 @@ impl AnyArray {
     }
 }
 
-/// What an array can be read as: a number, a string, a vector of them, an `ndarray` array, [`AnyArray`].
+/// What an array can be read as: a number, a string, a vector of them, an `ndarray` array of any number of axes, [`AnyArray`].
 ///
 /// ```
 /// use memh5::{AnyArray, array::FromArray};
 /// assert_eq!(f64::from_array(AnyArray::from(1.5))?, 1.5);
 /// assert_eq!(Vec::<String>::from_array(AnyArray::from_strings(["a", "b"]))?, ["a", "b"]);
 /// assert!(Vec::<f64>::from_array(AnyArray::from(1.5)).is_err());
+/// let image = ndarray::array![[1, 2], [3, 4]];
+/// assert_eq!(ndarray::Array2::<i32>::from_array(AnyArray::from(image.clone()))?, image);
+/// assert!(ndarray::Array1::<i32>::from_array(AnyArray::from(image)).is_err());
 /// # Ok::<(), memh5::Error>(())
 /// ```
 pub trait FromArray: Sized {
@@ -202,9 +205,12 @@ impl FromArray for AnyArray {
         Ok(array)
     }
 }
-impl<T: Element> FromArray for ArrayD<T> {
+impl<T: Element, D: Dimension> FromArray for Array<T, D> {
     fn from_array(array: AnyArray) -> Result<Self> {
-        array.into_array()
+        let array = array.into_array()?;
+        let shape = array.shape().to_vec();
+        let wrong = |_| error!(Shape, "{} axes are wanted, and the array has the shape {shape:?}", D::NDIM.unwrap_or_default());
+        array.into_dimensionality().map_err(wrong)
     }
 }
 impl<T: Element> FromArray for Vec<T> {

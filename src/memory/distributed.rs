@@ -6,7 +6,7 @@ use super::ranks::Ranks;
 use super::spread;
 use super::tree::{Handle, Tree};
 use super::{MemDataset, MemGroup};
-use crate::array::{AnyArray, Element};
+use crate::array::{AnyArray, Element, IntoArray};
 use crate::distributed::{Agreement, Axis, CommRef, DistributedArray, GlobalSlice, Operand, Terms};
 use crate::error::{Context, Result, bail, error};
 use crate::selection::Selection;
@@ -191,8 +191,11 @@ impl MemDatasetDistributed {
     ///
     /// # Errors
     /// `Shape` or `Dtype` if it is not of the same shape and type, `Unsupported` if the dataset became common.
-    pub fn set_local_data(&self, data: AnyArray) -> Result<()> {
-        let set = || self.0.stored()?.write().content.distributed_mut()?.set_local(data);
+    pub fn set_local_data(&self, data: impl IntoArray) -> Result<()> {
+        let set = || {
+            let data = data.into_array()?;
+            self.0.stored()?.write().content.distributed_mut()?.set_local(data)
+        };
         set().with_context(|| (self.name(), "write the local part"))
     }
 

@@ -178,7 +178,7 @@ pub trait DatasetExt: Dataset {
         self.read_slice(Selection::All)
     }
 
-    /// The selected elements as a Rust type: a number, `String`, `Vec` of them, `ArrayD`, or [`AnyArray`].
+    /// The selected elements as a Rust type: a number, `String`, `Vec` of them, an `ndarray` array (`Array2`, `ArrayD`), or [`AnyArray`]. All of them: `(..)`.
     ///
     /// # Errors
     /// `Selection` if it does not fit the shape; `Dtype` or `Shape` if the result is not of this type.

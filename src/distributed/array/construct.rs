@@ -1,7 +1,7 @@
 //! How distributed arrays are made.
 
 use super::{Axis, DistributedArray, block_shape, check_dtype};
-use crate::array::{AnyArray, byte_len};
+use crate::array::{AnyArray, IntoArray, byte_len};
 use crate::distributed::agree::{Agreement, Call};
 use crate::distributed::communicator::CommRef;
 use crate::distributed::partition::Partition;
@@ -66,7 +66,8 @@ impl DistributedArray {
     ///
     /// # Errors
     /// As [`zeros`](Self::zeros).
-    pub fn from_global(array: &AnyArray, axis: impl Into<Axis>, comm: CommRef) -> Result<Self> {
+    pub fn from_global(array: impl IntoArray, axis: impl Into<Axis>, comm: CommRef) -> Result<Self> {
+        let array = array.into_array()?;
         let Some(global_shape) = array.extent() else { bail!(Shape, "a null dataspace cannot be distributed") };
         let axis = check(array.dtype(), global_shape, axis.into())?;
         let block = Partition::new(global_shape[axis], comm.size()).range(comm.rank());
@@ -79,7 +80,8 @@ impl DistributedArray {
     ///
     /// # Errors
     /// As [`zeros`](Self::zeros), and `Shape` if the block has not the shape that the [`Partition`] rule gives to this rank.
-    pub fn from_parts(local: AnyArray, global_shape: impl Into<Vec<usize>>, axis: impl Into<Axis>, comm: CommRef) -> Result<Self> {
+    pub fn from_parts(local: impl IntoArray, global_shape: impl Into<Vec<usize>>, axis: impl Into<Axis>, comm: CommRef) -> Result<Self> {
+        let local = local.into_array()?;
         let global_shape = global_shape.into();
         let axis = check(local.dtype(), &global_shape, axis.into())?;
         let wanted = block_shape(&global_shape, axis, &comm);
@@ -94,10 +96,9 @@ impl DistributedArray {
     /// Makes one array of the blocks that the ranks have.
     ///
     /// ```
-    /// use memh5::AnyArray;
     /// use memh5::distributed::{DistributedArray, ThreadComm};
     /// let shapes = ThreadComm::run(2, |comm| {
-    ///     let block = AnyArray::from(vec![1.0; if comm.rank() == 0 { 3 } else { 2 }]);
+    ///     let block = vec![1.0; if comm.rank() == 0 { 3 } else { 2 }];
     ///     Ok(DistributedArray::wrap(block, 0, comm)?.global_shape().to_vec())
     /// })?;
     /// assert_eq!(shapes, [[5], [5]]);
@@ -110,13 +111,13 @@ impl DistributedArray {
     /// # Errors
     /// `Collective`, the same on all ranks, if a block has not the length on the axis that the [`Partition`] rule gives to its rank, if the blocks
     /// differ in element type or in another axis, or if one cannot be distributed at all. If all ranks make the same mistake, its own error.
-    pub fn wrap(local: AnyArray, axis: impl Into<Axis>, comm: CommRef) -> Result<Self> {
-        let axis = axis.into();
+    pub fn wrap(local: impl IntoArray, axis: impl Into<Axis>, comm: CommRef) -> Result<Self> {
+        let (local, axis) = (local.into_array(), axis.into());
         let call = Call::new("wrap the blocks of the ranks into one array").note(format_args!("axis {}", axis.0));
-        let global_shape = Agreement::new(comm.clone()).collective(call, |step| {
-            step.agree(check_block(&local, axis))?;
+        let (local, global_shape) = Agreement::new(comm.clone()).collective(call, |step| {
+            let local = step.agree(local.and_then(|local| check_block(&local, axis).map(|()| local)))?;
             let blocks = step.comm().all_gather(&describe(&local))?;
-            join(&blocks, axis)
+            Ok((local, join(&blocks, axis)?))
         })?;
         let axis = axis.resolve(global_shape.len())?;
         Ok(Self { comm, axis, global_shape, local })
