@@ -2,7 +2,7 @@
 //!
 //! One line per question: its name, the seconds (median), a note. `peers/stage.py` answers the same questions with plain h5py (bulk) and with
 //! spine's own writer and reader. The files lie in `MEMH5_BENCH_DIR`, or in the directory for temporary files; nothing is synced, and what is
-//! read is in the page cache.
+//! read is in the page cache. `MEMH5_BENCH_ONLY`, a part of a name, leaves the other questions out.
 
 use memh5::array::IntoArray;
 use memh5::publish::Durability;
@@ -19,6 +19,9 @@ const BATCH: usize = 500;
 type Named = (&'static str, Vec<Vec<AnyArray>>);
 
 fn measure<R>(question: &str, note: &str, repeats: usize, mut work: impl FnMut() -> memh5::Result<R>) -> memh5::Result<()> {
+    if std::env::var("MEMH5_BENCH_ONLY").is_ok_and(|only| !question.contains(&only)) {
+        return Ok(());
+    }
     let mut times: Vec<Duration> = Vec::with_capacity(repeats);
     for _ in 0..repeats {
         let start = Instant::now();

@@ -1,6 +1,7 @@
 """The questions of stage.rs, answered by plain h5py (the same arrays, one dataset each, in bulk) and, where it is installed, by spine.
 
-One line per question: its name, the seconds (median), a note. spine's writer and reader need about 15 ms per event, so they are asked once.
+One line per question: its name, the seconds (median), a note. spine's writer and reader need about 15 ms per event, so they are asked once. MEMH5_BENCH_ONLY, a part of a name, leaves
+the other questions out.
 """
 
 import os
@@ -15,6 +16,8 @@ PATH = os.path.join(os.environ.get("MEMH5_BENCH_DIR", tempfile.gettempdir()), f"
 
 
 def measure(question, work, note, repeats):
+    if os.environ.get("MEMH5_BENCH_ONLY", "") not in question:
+        return
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -106,7 +109,8 @@ def main():
             few = arrays(500, voxels)
             measure(f"write {events} events of {voxels} voxels", lambda: write_spine(few, events, voxels), "spine", 1)
             measure(f"read {events} events of {voxels} voxels", read_spine, "spine", 1)
-    os.remove(PATH)
+    if os.path.exists(PATH):
+        os.remove(PATH)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@
 
 use super::Element;
 use crate::error::{Result, error};
+use parking_lot::Mutex;
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
-use std::cell::Cell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,8 +39,8 @@ impl Block {
 
     fn new(cap: usize, align: usize, zeroed: bool) -> Result<Self> {
         if cap >= LARGE {
-            // Its turn would have been now; beside the new block it would only take room.
-            drop(Memory::spare());
+            // Beside the new block it would only take room.
+            give_back(cap);
         }
         let layout = Self::layout(cap, align)?;
         let ptr = if cap == 0 {
@@ -55,12 +55,12 @@ impl Block {
         Ok(Self { ptr, cap, align, kept: false, claimed: AtomicUsize::new(0) })
     }
 
-    /// Initialised bytes, whatever they are: all are written before one is read. In the memory of the last such block of this thread, if it fits.
+    /// Initialised bytes, whatever they are: all are written before one is read. In the memory of such a block that nobody holds any more, if one fits.
     fn to_overwrite(cap: usize, align: usize) -> Result<Self> {
-        let kept = (LARGE..=MOST_KEPT).contains(&cap);
-        if let Some(spare) = Memory::spare().filter(|spare| kept && spare.cap == cap && spare.align == align) {
+        let kept = (LEAST_KEPT..=MOST_KEPT).contains(&cap);
+        if let Some(spare) = kept.then(|| SPARE.lock().take(cap, align)).flatten() {
             let spare = std::mem::ManuallyDrop::new(spare);
-            return Ok(Self { ptr: spare.ptr, cap, align, kept, claimed: AtomicUsize::new(0) });
+            return Ok(Self { ptr: spare.ptr, cap: spare.cap, align, kept, claimed: AtomicUsize::new(0) });
         }
         Self::new(cap, align, true).map(|mut made| {
             made.kept = kept;
@@ -71,8 +71,12 @@ impl Block {
 
 /// Blocks from this size on get huge pages.
 const LARGE: usize = 4 << 20;
-/// Blocks up to this size are kept.
+/// Blocks from this size on are kept.
+const LEAST_KEPT: usize = 1 << 20;
+/// Blocks up to this size are kept, and so much in all.
 const MOST_KEPT: usize = 1 << 30;
+/// So many blocks are kept.
+const BLOCKS_KEPT: usize = 32;
 
 /// What a block was allocated as.
 struct Memory {
@@ -81,28 +85,61 @@ struct Memory {
     align: usize,
 }
 
-thread_local! {
-    /// The last block of a kind that is made again and again, as a redistribution makes an array while the one before the last is dropped: to be given
-    /// fresh pages takes as long as to fill them. Never beside a new large block; and the system may take its pages back meanwhile.
-    static SPARE: Cell<Option<Memory>> = const { Cell::new(None) };
+// SAFETY: it owns plain bytes that nobody else knows of.
+unsafe impl Send for Memory {}
+
+/// Blocks of a kind that is made again and again, as a loop reads arrays and drops them, or redistributes one: to be given fresh pages takes as long as to fill them.
+/// They give way to new large blocks, and the system may take their pages back meanwhile.
+static SPARE: Mutex<Spare> = Mutex::new(Spare(Vec::new()));
+
+/// Blocks that are kept, the oldest first.
+struct Spare(Vec<Memory>);
+
+impl Spare {
+    /// A block of that many bytes or up to a quarter more.
+    fn take(&mut self, cap: usize, align: usize) -> Option<Memory> {
+        let fits = |(_, m): &(usize, &Memory)| m.align == align && (cap..=cap.saturating_add(cap / 4)).contains(&m.cap);
+        let (at, _) = self.0.iter().enumerate().filter(fits).min_by_key(|(_, m)| m.cap)?;
+        Some(self.0.remove(at))
+    }
+
+    /// The oldest blocks, until they are so many bytes, or none is left.
+    fn oldest(&mut self, bytes: usize) -> Vec<Memory> {
+        let mut sum = 0usize;
+        let enough = self.0.iter().position(|m| {
+            let before = sum;
+            sum = before.saturating_add(m.cap);
+            before >= bytes
+        });
+        self.0.drain(..enough.unwrap_or(self.0.len())).collect()
+    }
+
+    /// Keeps a block; gives the oldest ones if there are too many.
+    fn put(&mut self, memory: Memory) -> Vec<Memory> {
+        self.0.push(memory);
+        let total: usize = self.0.iter().map(|m| m.cap).sum();
+        let mut old = self.oldest(total.saturating_sub(MOST_KEPT));
+        old.extend(self.0.drain(..self.0.len().saturating_sub(BLOCKS_KEPT)));
+        old
+    }
+}
+
+/// Frees as many bytes of what is kept, and more if its blocks are larger.
+fn give_back(bytes: usize) {
+    let old = SPARE.lock().oldest(bytes);
+    drop(old);
 }
 
 impl Memory {
-    /// What this thread keeps.
-    fn spare() -> Option<Self> {
-        SPARE.try_with(Cell::take).ok().flatten()
-    }
-
-    /// Keeps it in place of what was kept before.
+    /// Keeps it for the next block like it.
     fn keep(self) {
         #[cfg(target_os = "linux")]
         if let Some((start, len)) = pages(self.ptr, self.cap) {
             // SAFETY: the range lies within the block, which nobody reads before it is written again. A refusal changes nothing.
             let _ = unsafe { rustix::mm::madvise(start.cast(), len, rustix::mm::Advice::LinuxFree) };
         }
-        let mut spare = Some(self);
-        // At the end of the thread there is no place, and it is freed.
-        let _ = SPARE.try_with(|place| place.set(spare.take()));
+        let old = SPARE.lock().put(self);
+        drop(old);
     }
 }
 
@@ -369,26 +406,47 @@ mod tests {
     }
 
     #[test]
-    fn one_block_to_overwrite_is_kept_for_the_next() {
+    fn what_is_kept_serves_the_next_of_its_size() {
+        const MIB: usize = 1 << 20;
+        let memory = |cap: usize, align: usize| {
+            let block = std::mem::ManuallyDrop::new(Block::new(cap, align, true).unwrap());
+            Memory { ptr: block.ptr, cap, align }
+        };
+        let mut spare = Spare(Vec::new());
+        for cap in [3, 1, 2] {
+            assert!(spare.put(memory(cap * MIB, 8)).is_empty());
+        }
+        assert!(spare.take(MIB, 4).is_none(), "another alignment");
+        assert!(spare.take(4 * MIB, 8).is_none(), "all are too small");
+        assert!(spare.take(MIB / 2, 8).is_none(), "all are far too large");
+        assert_eq!(spare.take(MIB - 1000, 8).unwrap().cap, MIB);
+        assert!(spare.take(MIB, 8).is_none(), "it is taken");
+        // The oldest are the first to go, as many as are needed.
+        assert_eq!(spare.oldest(1).iter().map(|m| m.cap).collect::<Vec<_>>(), [3 * MIB]);
+        assert_eq!(spare.oldest(usize::MAX).len(), 1);
+        for _ in 0..BLOCKS_KEPT {
+            assert!(spare.put(memory(4096, 8)).is_empty());
+        }
+        assert_eq!(spare.put(memory(8192, 8)).iter().map(|m| m.cap).collect::<Vec<_>>(), [4096]);
+        // Pages that nobody touches cost nothing.
+        assert_eq!(spare.put(memory(MOST_KEPT, 8)).len(), BLOCKS_KEPT);
+        assert_eq!(spare.take(MOST_KEPT, 8).unwrap().cap, MOST_KEPT);
+    }
+
+    #[test]
+    fn a_block_to_overwrite_is_written_and_grows_like_any_other() {
         let len = LARGE + 4096;
-        let mut a = Buffer::to_overwrite(len, 8).unwrap();
-        a.make_mut().unwrap().fill(1);
-        let at = a.as_slice().as_ptr();
-        let b = Buffer::to_overwrite(len, 8).unwrap();
-        drop((b, a));
-        // The last one that was dropped, unless another large block came between.
-        let mut c = Buffer::to_overwrite(len, 8).unwrap();
-        assert_eq!(c.as_slice().as_ptr(), at);
-        c.make_mut().unwrap().fill(2);
-        assert!(c.as_slice().iter().all(|byte| *byte == 2));
-        drop(c);
+        for round in 0..3 {
+            let mut a = Buffer::to_overwrite(len, 8).unwrap();
+            a.make_mut().unwrap().fill(round);
+            a.extend(&[9; 100]).unwrap();
+            assert!(a.as_slice()[..len].iter().all(|byte| *byte == round) && a.as_slice()[len..] == [9; 100]);
+        }
         assert!(Buffer::zeroed(len, 8).unwrap().as_slice().iter().all(|byte| *byte == 0));
-        assert!(Memory::spare().is_none());
         // A vector of it is the vector's own.
         let mut d = Buffer::to_overwrite(len, 1).unwrap();
         d.make_mut().unwrap().fill(3);
         assert_eq!(d.try_into_vec::<u8>().ok().unwrap(), vec![3; len]);
-        assert!(Memory::spare().is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use memh5::{AnyArray, DType, Filter, Mode, ObjectRef, RegionRef};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn python() -> Option<PathBuf> {
+pub(super) fn python() -> Option<PathBuf> {
     let path = std::env::var_os("MEMH5_PYTHON").map_or_else(|| PathBuf::from("target/venv/light/bin/python"), PathBuf::from);
     if path.exists() {
         return Some(path);
@@ -16,7 +16,7 @@ fn python() -> Option<PathBuf> {
     None
 }
 
-fn run(python: &Path, script: &str, file: &Path) -> String {
+pub(super) fn run(python: &Path, script: &str, file: &Path) -> String {
     let out = Command::new(python).arg("-c").arg(script).arg(file).output().unwrap();
     assert!(out.status.success(), "{}\n{}", script, String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()

@@ -9,6 +9,7 @@ mod samples;
 mod selections;
 mod tree;
 mod types;
+mod whole;
 
 use memh5::format::hdf5::{Hdf5File, Hdf5Group};
 

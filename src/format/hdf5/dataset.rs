@@ -150,11 +150,7 @@ impl Dataset for Hdf5Dataset {
                 None if *selection == Selection::All => return Ok(AnyArray::null(self.fixed()?.codec.dtype().clone())),
                 None => bail!(Shape, "a dataset with a null dataspace has no elements to select"),
             };
-            self.transfer(&shape, selection, |source, resolved| {
-                let mut array = AnyArray::zeros(source.codec.dtype().clone(), resolved.shape())?;
-                transfer::read(source, resolved, &mut array)?;
-                Ok(array)
-            })
+            self.transfer(&shape, selection, transfer::read_new)
         })
     }
 

@@ -23,6 +23,7 @@
 
 mod attributes;
 mod chunks;
+mod collections;
 mod compat;
 mod dataset;
 mod datatype;
@@ -38,6 +39,7 @@ mod h5type;
 mod heap;
 mod holder;
 mod image;
+mod index;
 mod links;
 mod names;
 mod object;

@@ -3,28 +3,26 @@
 //! A reference is the address of a collection of the global heap and a number in it; the object there is the address of a dataset and a
 //! selection. Files that nobody writes are read here, collection by collection; whatever is not as it usually is, is left to the library.
 
+use super::collections::{Heap, u32_at, u64_at};
 use super::dataset::Hdf5Dataset;
 use super::ffi::h5;
-use super::heap::HEAD;
 use super::refs::References;
+use super::whole::{in_shares, processors};
 use super::{descriptor, file::OpenFile};
 use crate::dtype::DType;
-use crate::error::{Result, bail};
+use crate::error::Result;
 use crate::tree::{ObjectId, RegionColumn, RegionRef};
 use hdf5_sys::h5d::H5Dread;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::H5S_ALL;
-use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 
-/// The least size of a collection, and the largest one that is read here.
-const SIZES: std::ops::RangeInclusive<usize> = 4096..=16 << 20;
-/// The bytes that are read at once.
-const WINDOW: usize = 256 << 10;
-/// So many collections are kept.
-const KEPT: usize = 32;
 /// The most axes that the library knows.
 const AXES: usize = 32;
+/// The bytes of an object before the corners of its block.
+const BEFORE: usize = 32;
+/// The references that are worth a thread.
+const SHARE: usize = 8_000;
 
 /// The references of a table, if all its elements are references.
 pub(super) fn read(dataset: &Hdf5Dataset, dtype: &DType, type_id: i64, shape: &[usize]) -> Result<Option<Vec<RegionColumn>>> {
@@ -40,190 +38,227 @@ pub(super) fn read(dataset: &Hdf5Dataset, dtype: &DType, type_id: i64, shape: &[
     if !file.is_read_only() || file.location().file.is_none() || !descriptor::is_usual(file.id()) {
         return Ok(None);
     }
-    let stride = if shape.len() == 2 { per_row * 12 } else { dtype.itemsize() };
-    let mut raw = vec![0u8; shape.first().copied().unwrap_or(0) * stride];
+    let (rows, stride) = (shape.first().copied().unwrap_or(0), if shape.len() == 2 { per_row * 12 } else { dtype.itemsize() });
+    let mut raw = vec![0u8; rows * stride];
     if !raw.is_empty() {
         h5!(H5Dread(dataset.handle().id(), type_id, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.as_mut_ptr().cast()))?;
     }
-    let rows = |columns: &mut Vec<RegionColumn>, heap: &mut Heap<'_>| -> Result<()> {
+    let table = Raw { raw: &raw, rows, stride: stride.max(1), offsets: &offsets };
+    let threads = processors().min(rows * offsets.len() / SHARE).max(1);
+    let found = descriptor::with(file.id(), |fd| match table.read(fd, threads) {
+        // The threads have found references to different things: now one decides which are the usual ones.
+        Ok(None) => table.read(fd, 1),
+        other => other,
+    });
+    let Some(found) = found.transpose()?.flatten() else { return Ok(None) };
+    table.columns(found, file).map(Some)
+}
+
+/// A table of references as it is in the file: 12 bytes each.
+struct Raw<'t> {
+    raw: &'t [u8],
+    rows: usize,
+    stride: usize,
+    offsets: &'t [usize],
+}
+
+/// The references of a table: column by column, those that are alike as numbers.
+struct Found {
+    columns: Vec<(Alike, Vec<(u64, u64)>)>,
+    /// The rows and columns of the others.
+    others: Vec<(usize, usize)>,
+}
+
+/// What the references of a column have in common.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Alike {
+    /// The address of the dataset.
+    target: Option<u64>,
+    /// The bytes of an object before its corners, and the first and the last index along each axis but the first.
+    block: Option<([u8; BEFORE], Vec<(u32, u32)>)>,
+}
+
+impl Raw<'_> {
+    /// Reads the references, each thread a share of the rows; `None` if they found different things alike.
+    fn read(&self, fd: BorrowedFd<'_>, threads: usize) -> Result<Option<Found>> {
+        let mut spans: Vec<Vec<(u64, u64)>> = self.offsets.iter().map(|_| vec![(0, 0); self.rows]).collect();
+        let share = self.rows.div_ceil(threads).max(1);
+        let mut rests: Vec<&mut [(u64, u64)]> = spans.iter_mut().map(Vec::as_mut_slice).collect();
+        let mut parts = Vec::with_capacity(threads);
+        for first in (0..self.rows).step_by(share) {
+            let count = share.min(self.rows - first);
+            let mut columns = Vec::with_capacity(rests.len());
+            for rest in &mut rests {
+                let Some((part, behind)) = std::mem::take(rest).split_at_mut_checked(count) else { return Ok(None) };
+                columns.push((Alike::default(), part));
+                *rest = behind;
+            }
+            parts.push(Part { first, count, columns, others: Vec::new() });
+        }
+        let parts = in_shares(parts, threads, &|part: Part<'_>| part.read(self, fd)).into_iter().collect::<Result<Vec<_>>>()?;
+        let (mut alike, mut others): (Vec<Alike>, _) = (self.offsets.iter().map(|_| Alike::default()).collect(), Vec::new());
+        for (found, more) in parts {
+            if !alike.iter_mut().zip(found).all(|(all, one)| all.join(one)) {
+                return Ok(None);
+            }
+            others.extend(more);
+        }
+        Ok(Some(Found { columns: alike.into_iter().zip(spans).collect(), others }))
+    }
+
+    /// The columns, with those references that the library has to follow.
+    fn columns(&self, found: Found, file: &std::sync::Arc<OpenFile>) -> Result<Vec<RegionColumn>> {
         let refs = References::new(file);
-        for row in raw.chunks_exact(stride.max(1)) {
-            for (column, offset) in columns.iter_mut().zip(&offsets) {
-                let Some(raw) = row.get(*offset..*offset + 12) else { continue };
-                if raw.iter().all(|b| *b == 0) {
-                    column.push_other(RegionRef::null());
-                } else if heap.add(raw, file, column)?.is_none() {
-                    column.push_other(refs.region(raw)?);
+        let column = |(alike, spans): (Alike, _)| RegionColumn {
+            target: alike.target.map(|object| ObjectId { tree: file.tree(), object }),
+            rest: alike.block.map(|(_, rest)| rest.into_iter().map(|(a, b)| (a.into(), b.into())).collect()),
+            spans,
+            ..RegionColumn::default()
+        };
+        let mut columns: Vec<RegionColumn> = found.columns.into_iter().map(column).collect();
+        for (row, number) in found.others {
+            let Some((raw, column)) = self.offsets.get(number).and_then(|o| self.raw.get(row * self.stride + o..)).zip(columns.get_mut(number))
+            else {
+                continue;
+            };
+            let raw = raw.get(..12).unwrap_or(&[]);
+            let reference = if raw.iter().all(|b| *b == 0) { RegionRef::null() } else { refs.region(raw)? };
+            column.others.insert(row, reference);
+        }
+        Ok(columns)
+    }
+}
+
+/// The rows that a thread reads.
+struct Part<'s> {
+    first: usize,
+    count: usize,
+    columns: Vec<(Alike, &'s mut [(u64, u64)])>,
+    others: Vec<(usize, usize)>,
+}
+
+impl Part<'_> {
+    fn read(mut self, table: &Raw<'_>, fd: BorrowedFd<'_>) -> Result<(Vec<Alike>, Vec<(usize, usize)>)> {
+        let mut heap = Heap::new(fd);
+        let rows = table.raw.get(self.first * table.stride..).unwrap_or(&[]).chunks_exact(table.stride);
+        for (row, bytes) in rows.take(self.count).enumerate() {
+            for (number, ((alike, spans), offset)) in self.columns.iter_mut().zip(table.offsets).enumerate() {
+                let span = match bytes.get(*offset..*offset + 12) {
+                    Some(raw) => heap.object(raw)?.and_then(|object| alike.span(object)),
+                    None => None,
+                };
+                match (span, spans.get_mut(row)) {
+                    (Some(span), Some(to)) => *to = span,
+                    _ => self.others.push((self.first + row, number)),
                 }
             }
         }
-        Ok(())
-    };
-    let rows_in_all = shape.first().copied().unwrap_or(0);
-    let column = || RegionColumn { spans: Vec::with_capacity(rows_in_all), ..RegionColumn::default() };
-    let mut columns: Vec<RegionColumn> = offsets.iter().map(|_| column()).collect();
-    descriptor::with(file.id(), |fd| rows(&mut columns, &mut Heap::new(fd))).transpose()?;
-    Ok(Some(columns).filter(|c| c.iter().all(|c| c.spans.len() == rows_in_all)))
+        Ok((self.columns.into_iter().map(|(alike, _)| alike).collect(), self.others))
+    }
 }
 
-/// The global heap of a file: the collections that were read last.
-struct Heap<'f> {
-    ahead: Ahead<'f>,
-    kept: Vec<Collection>,
-    places: HashMap<u64, usize>,
-    /// The collection that is replaced next, and the one that was used last.
-    next: usize,
-    last: usize,
-}
-
-/// A collection: its bytes, and where the object of each number begins; none if it is not as it should be.
-#[derive(Default)]
-struct Collection {
-    address: u64,
-    good: bool,
-    bytes: Vec<u8>,
-    places: Vec<u32>,
-}
-
-/// Bytes of the file that were read at once: collections often lie side by side.
-struct Ahead<'f> {
-    fd: BorrowedFd<'f>,
-    at: u64,
-    bytes: Vec<u8>,
-}
-
-impl Ahead<'_> {
-    /// Some bytes of the file; `None` if they are not there.
-    fn get(&mut self, at: u64, count: usize) -> Option<&[u8]> {
-        let end = at.checked_add(count as u64)?;
-        if at < self.at || end > self.at + self.bytes.len() as u64 {
-            self.bytes.resize(self.bytes.len().max(WINDOW).max(count), 0);
-            let got = descriptor::fill_some(self.fd, &mut self.bytes, at);
-            self.bytes.truncate(got);
-            self.at = at;
+impl Alike {
+    /// Takes over what another share of the column has in common; false if that is different.
+    fn join(&mut self, other: Alike) -> bool {
+        fn same<T: PartialEq>(all: &mut Option<T>, one: Option<T>) -> bool {
+            match (&all, one) {
+                (_, None) => true,
+                (Some(all), Some(one)) => *all == one,
+                (None, one) => {
+                    *all = one;
+                    true
+                }
+            }
         }
-        let from = usize::try_from(at - self.at).ok()?;
-        self.bytes.get(from..from.checked_add(count)?)
-    }
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes)
-}
-
-impl<'f> Heap<'f> {
-    fn new(fd: BorrowedFd<'f>) -> Self {
-        let ahead = Ahead { fd, at: 0, bytes: Vec::new() };
-        Self { ahead, kept: Vec::new(), places: HashMap::new(), next: 0, last: 0 }
+        same(&mut self.target, other.target) && same(&mut self.block, other.block)
     }
 
-    /// Adds the reference of these 12 bytes to a column; `None`, and nothing is done, if it is an unusual one.
-    fn add(&mut self, raw: &[u8], file: &OpenFile, column: &mut RegionColumn) -> Result<Option<()>> {
-        let (Some(address), Some(number)) = (u64_at(raw, 0), u32_at(raw, 8)) else { return Ok(None) };
-        let Some(collection) = self.collection(address) else { return Ok(None) };
-        // The library does not look whether the object is there.
-        let Some(object) = collection.object(number) else {
-            bail!(Corrupt, "a reference leads to object {number} of the heap at {address}, which is not there");
-        };
-        Ok(add(object, file, column))
-    }
-
-    /// The collection at an address, if there is one as it should be.
-    fn collection(&mut self, address: u64) -> Option<&Collection> {
-        if self.kept.get(self.last).is_none_or(|c| c.address != address) {
-            self.last = match self.places.get(&address) {
-                Some(place) => *place,
-                None => self.load(address)?,
-            };
+    /// The rows that an object of the heap selects; `None` if it is not like the others.
+    fn span(&mut self, object: &[u8]) -> Option<(u64, u64)> {
+        match (&self.block, object.first_chunk::<BEFORE>()) {
+            (Some((known, rest)), Some(before)) if known == before => Self::block(object, rest),
+            (None, Some(before)) if u32_at(object, 8) == Some(2) => self.learn(object, before),
+            _ => self.nothing(object),
         }
-        self.kept.get(self.last).filter(|c| c.good)
     }
 
-    /// Reads a collection into the place, and the memory, of the one that was read before all others.
-    fn load(&mut self, address: u64) -> Option<usize> {
-        let place = self.next;
-        self.next = (place + 1) % KEPT;
-        if place == self.kept.len() {
-            self.kept.push(Collection::default());
-        }
-        let collection = self.kept.get_mut(place)?;
-        if collection.address != 0 {
-            self.places.remove(&collection.address);
-        }
-        collection.address = address;
-        collection.places.clear();
-        collection.good = collection.read(&mut self.ahead).is_some();
-        self.places.insert(address, place);
-        Some(place)
-    }
-}
-
-/// Adds the reference of an object of the heap; `None`, and nothing is done, if it is an unusual one.
-fn add(object: &[u8], file: &OpenFile, column: &mut RegionColumn) -> Option<()> {
-    let target = ObjectId { tree: file.tree(), object: u64_at(object, 0)? };
-    let word = |k: usize| u32_at(object, 8 + 4 * k);
-    let added = match (word(0)?, word(1)?) {
-        (0, 1) => column.push_none(target),
-        (2, 1) => {
-            let (rank, blocks) = (word(4)? as usize, word(5)?);
-            if blocks != 1 || rank == 0 || rank > AXES {
+    /// The rows of a block, which has to have the same bounds along the other axes as all have.
+    fn block(object: &[u8], rest: &[(u32, u32)]) -> Option<(u64, u64)> {
+        let (low, high) = (BEFORE, BEFORE + 4 * (rest.len() + 1));
+        let (from, to) = (u32_at(object, low)?, u32_at(object, high)?);
+        for (k, (first, last)) in rest.iter().enumerate() {
+            if u32_at(object, low + 4 * (k + 1))? != *first || u32_at(object, high + 4 * (k + 1))? != *last {
                 return None;
             }
-            let mut corners = [0u64; 2 * AXES];
-            for (k, corner) in corners.iter_mut().enumerate().take(2 * rank) {
-                *corner = word(6 + k)?.into();
-            }
-            column.push_block(target, corners.get(..rank)?, corners.get(rank..2 * rank)?)
         }
-        _ => false,
-    };
-    added.then_some(())
-}
-
-impl Collection {
-    fn read(&mut self, ahead: &mut Ahead<'_>) -> Option<()> {
-        let Self { address, bytes, places, .. } = self;
-        let head = ahead.get(*address, *SIZES.start())?;
-        let size = usize::try_from(u64_at(head, 8)?).ok()?;
-        if !head.starts_with(b"GCOL\x01") || !SIZES.contains(&size) {
-            return None;
-        }
-        bytes.clear();
-        bytes.extend_from_slice(ahead.get(*address, size)?);
-        places.push(0);
-        let mut at = HEAD;
-        while at + HEAD <= size {
-            let number = usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
-            // Free space, up to the end.
-            if number == 0 {
-                break;
-            }
-            let data = usize::try_from(u64_at(bytes, at + 8)?).ok()?;
-            let end = data.checked_next_multiple_of(8)?.checked_add(at + HEAD).filter(|e| *e <= size)?;
-            let place = u32::try_from(at).ok()?;
-            // They mostly follow each other.
-            if places.len() == number {
-                places.push(place);
-            } else {
-                places.resize(places.len().max(number + 1), 0);
-                *places.get_mut(number)? = place;
-            }
-            at = end;
-        }
-        Some(())
+        (from <= to).then_some((from.into(), u64::from(to) + 1))
     }
 
-    /// The data of the object of that number.
-    fn object(&self, number: u32) -> Option<&[u8]> {
-        let at = *self.places.get(number as usize)? as usize;
-        if at == 0 {
+    /// No rows, if the object is a selection of nothing of the same dataset.
+    fn nothing(&mut self, object: &[u8]) -> Option<(u64, u64)> {
+        let target = u64_at(object, 0)?;
+        let none = u32_at(object, 8)? == 0 && u32_at(object, 12)? == 1;
+        (none && *self.target.get_or_insert(target) == target).then_some((0, 0))
+    }
+
+    /// The first block of the column: the others have to be like it.
+    fn learn(&mut self, object: &[u8], before: &[u8; BEFORE]) -> Option<(u64, u64)> {
+        let word = |k: usize| u32_at(object, 8 + 4 * k);
+        let (target, rank) = (u64_at(object, 0)?, word(4)? as usize);
+        let usual = word(0)? == 2 && word(1)? == 1 && word(5)? == 1 && (1..=AXES).contains(&rank);
+        if !usual || self.target.is_some_and(|t| t != target) {
             return None;
         }
-        let size = usize::try_from(u64_at(&self.bytes, at + 8)?).ok()?;
-        self.bytes.get(at + HEAD..at + HEAD + size)
+        let rest = (1..rank).map(|k| Some((word(6 + k)?, word(6 + rank + k)?))).collect::<Option<Vec<_>>>()?;
+        let span = Self::block(object, &rest)?;
+        self.target = Some(target);
+        self.block = Some((*before, rest));
+        Some(span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An object of the heap: nothing, or a block by its corners.
+    fn object(target: u64, corners: Option<(&[u32], &[u32])>) -> Vec<u8> {
+        let words = match corners {
+            None => vec![0, 1, 0, 0],
+            Some((low, high)) => {
+                let rank = low.len() as u32;
+                [&[2, 1, 0, 8 + 8 * rank, rank, 1], low, high].concat()
+            }
+        };
+        target.to_le_bytes().into_iter().chain(words.into_iter().flat_map(u32::to_le_bytes)).collect()
+    }
+
+    #[test]
+    fn what_is_not_like_the_others_of_a_column_is_told() {
+        let mut alike = Alike::default();
+        assert_eq!(alike.span(&object(7, None)), Some((0, 0)));
+        assert_eq!(alike.span(&object(8, Some((&[2, 0], &[4, 5])))), None, "another dataset, before a block was seen");
+        assert_eq!(alike.span(&object(7, Some((&[2, 0], &[4, 5])))), Some((2, 5)));
+        assert_eq!(alike.span(&object(7, Some((&[0, 0], &[u32::MAX, 5])))), Some((0, 1 << 32)));
+        for (what, other) in [
+            ("another dataset", object(8, Some((&[5, 0], &[6, 5])))),
+            ("nothing of another dataset", object(8, None)),
+            ("other columns", object(7, Some((&[5, 1], &[6, 5])))),
+            ("fewer columns", object(7, Some((&[5, 0], &[6, 4])))),
+            ("another number of axes", object(7, Some((&[5], &[6])))),
+            ("corners the wrong way round", object(7, Some((&[7, 0], &[6, 5])))),
+            ("cut", object(7, Some((&[7, 0], &[8, 5])))[..44].to_vec()),
+            ("cut before its corners", object(7, Some((&[7, 0], &[8, 5])))[..31].to_vec()),
+            ("empty", Vec::new()),
+        ] {
+            assert_eq!(alike.span(&other), None, "{what}");
+        }
+        assert_eq!(alike.span(&object(7, None)), Some((0, 0)));
+        let mut whole = Alike::default();
+        assert!(whole.join(Alike { target: Some(7), block: None }) && whole.join(alike) && whole.block.is_some());
+        assert!(whole.join(Alike::default()) && !whole.join(Alike { target: Some(8), block: None }));
+        let mut other = Alike::default();
+        assert_eq!(other.span(&object(7, Some((&[0, 1], &[0, 5])))), Some((0, 1)));
+        assert!(!whole.join(other));
     }
 }

@@ -206,8 +206,24 @@ impl<'s> Boxes<'s> {
     }
 }
 
+/// Reads the selected elements into a new array.
+pub(super) fn read_new(source: &Source<'_>, selection: &Resolved) -> Result<AnyArray> {
+    let dtype = source.codec.dtype();
+    if selection.is_all(source.shape)
+        && let Some(places) = whole::find(source)?
+    {
+        let mut array = AnyArray::to_overwrite(dtype.clone(), selection.shape())?;
+        if places.read(source, array.raw_mut()?.0) {
+            return Ok(array);
+        }
+    }
+    let mut array = AnyArray::zeros(dtype.clone(), selection.shape())?;
+    read(source, selection, &mut array)?;
+    Ok(array)
+}
+
 /// Reads the selected elements; the array has the shape of the result.
-pub(super) fn read(source: &Source<'_>, selection: &Resolved, array: &mut AnyArray) -> Result<()> {
+fn read(source: &Source<'_>, selection: &Resolved, array: &mut AnyArray) -> Result<()> {
     if array.is_empty() {
         return Ok(());
     }
@@ -215,11 +231,6 @@ pub(super) fn read(source: &Source<'_>, selection: &Resolved, array: &mut AnyArr
     let heap = heap.map(|h| &**h);
     if selection.is_all(source.shape) {
         let (s, all) = (source, H5S_ALL);
-        if let (Some(chunks), None) = (s.chunks, heap)
-            && whole::read_all(s, chunks, out)?
-        {
-            return Ok(());
-        }
         return s.codec.read(s.type_id, out, heap, s.refs, |to| h5!(H5Dread(s.dataset, s.type_id, all, all, H5P_DEFAULT, to)).map(drop));
     }
     let mut boxes = Boxes::new(source)?;
