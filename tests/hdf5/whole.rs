@@ -38,7 +38,8 @@ fn whole_datasets_come_back_whatever_their_chunks() {
             backwards.write_slice(first..(first + 1000).min(ROWS + 1), part).unwrap();
         }
         // Chunks that nobody wrote, in the middle and at the end.
-        let sparse = root.create_dataset("sparse").shape([ROWS + 1, 3]).chunks([1000, 3]).dtype(DType::F64).fill_value(-1.0).create().unwrap();
+        let sparse =
+            root.create_dataset("sparse").shape([ROWS + 1, 3]).chunks([1000, 3]).dtype(DType::F64).fill_value(-1.0).create().unwrap();
         sparse.write_slice(20_000..30_000, data.select(20_000..30_000).unwrap()).unwrap();
         // Shorter than it was, and longer.
         let cut = root.create_dataset("cut").chunks([1000, 3]).maxshape([None, Some(3)]).write(data.clone()).unwrap();

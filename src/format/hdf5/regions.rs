@@ -117,7 +117,8 @@ impl Raw<'_> {
         };
         let mut columns: Vec<RegionColumn> = found.columns.into_iter().map(column).collect();
         for (row, number) in found.others {
-            let Some((raw, column)) = self.offsets.get(number).and_then(|o| self.raw.get(row * self.stride + o..)).zip(columns.get_mut(number))
+            let Some((raw, column)) =
+                self.offsets.get(number).and_then(|o| self.raw.get(row * self.stride + o..)).zip(columns.get_mut(number))
             else {
                 continue;
             };
