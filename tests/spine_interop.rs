@@ -10,7 +10,7 @@ mod lines;
 mod peer;
 
 use lines::same;
-use memh5::stage::{Batch, FormatVersion, StageHdf5Writer, StageOptions, StageReader, check_stages};
+use memh5::stage::{Batch, FormatVersion, Product, StageHdf5Writer, StageOptions, StageReader, check_stages};
 use memh5::tree::{GroupRef, Mode};
 use memh5::{MemGroup, deep_group_copy, format, prelude::*};
 use serde_json::Value;
@@ -234,4 +234,55 @@ fn spine_reads_our_products_of_version_2() {
     let (got, wanted): (Vec<Value>, Vec<Value>) =
         (read(&python, &file, &["flat"]).iter().filter(kept).cloned().collect(), wanted.iter().filter(kept).cloned().collect());
     assert_lines(&got, &wanted, "spine reads our products of version 2");
+}
+
+/// Reads a flat file and says of what classes its products are, and what they hold.
+const TYPED: &str = r#"
+import sys
+from spine.io.read import HDF5Reader
+event = HDF5Reader(file_keys=sys.argv[1]).get(1)
+clusters, tensor, edges = event["clusters"], event["tensor"], event["edges"]
+print(type(clusters).__name__, clusters.span, [list(map(int, v)) for v in clusters.features])
+print(type(tensor).__name__, tensor.data.shape, tensor.coordinate_data.shape)
+print(type(edges).__name__, edges.span, edges.directed, edges.features.tolist())
+"#;
+
+#[test]
+#[ignore = "needs spine's environment: make interop"]
+fn spine_builds_our_typed_products() {
+    let Some((python, sample)) = peer_and_sample("flat_v2.h5") else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("typed.h5");
+    let spans = || Product::scalars(vec![10i64, 20]).expect("spans");
+    let product = |p: memh5::Result<Product>, metadata: Value| p.and_then(|p| p.with_metadata(&metadata)).expect("a product");
+    let clusters =
+        product(Product::lists(vec![vec![vec![1i64, 2]], vec![vec![3], vec![4, 5]]]), serde_json::json!({"product_type": "index_list"}));
+    let edges = product(
+        Product::arrays([ndarray::array![[0i64, 1]], ndarray::array![[1, 2], [2, 3]]]),
+        serde_json::json!({"product_type": "edge_index", "directed": false}),
+    );
+    let tensor = product(
+        Product::arrays([ndarray::Array2::<f32>::ones((2, 4)), ndarray::Array2::<f32>::ones((3, 4))]),
+        serde_json::json!({"product_type": "tensor", "coordinate_width": 3, "has_meta": false, "schema": {}}),
+    );
+    let batch = Batch::new(2).with_source(&data::source()).expect("a source");
+    let batch = batch.with("clusters", clusters.with_part("spans", spans()).expect("a part")).expect("put");
+    let batch = batch.with("edges", edges.with_part("spans", spans()).expect("a part")).expect("put").with("tensor", tensor).expect("put");
+    let mut writer =
+        StageHdf5Writer::builder().file_name("x.h5").format_version(FormatVersion::V2).in_memory().stage("s").build().expect("a writer");
+    writer.write(&batch).expect("write");
+    writer.finalize().expect("finalize");
+    let cache: GroupRef = writer.caches()[0].1.clone().expect("a group");
+    let root = format::create(&file, &memh5::tree::GroupSpec::default()).expect("a file");
+    deep_group_copy(&*cache.group("stages/s").expect("the stage"), &*root).expect("copy");
+    let original = format::open(&sample, Mode::Read).expect("open");
+    for (name, value) in original.group("info").expect("info").attrs().items().expect("attributes") {
+        root.group("info").expect("info").attrs().set(&name, value).expect("an attribute");
+    }
+    root.close_tree().expect("close");
+    let out = std::process::Command::new(&python).arg("-c").arg(TYPED).arg(&file).output().expect("run");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8_lossy(&out.stdout);
+    let lines: Vec<&str> = text.lines().filter(|l| l.contains("Data ")).collect();
+    assert_eq!(lines, ["IndexListData 20 [[3], [4, 5]]", "TensorData (3, 4) (3, 3)", "EdgeIndexData 20 False [[1, 2], [2, 3]]",]);
 }

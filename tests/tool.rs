@@ -495,3 +495,32 @@ fn stages_are_listed_and_compared() {
     let (_directory, other) = self::directory();
     refused(&["stages", &other], &["no cache of stages"]);
 }
+
+/// Makes a file as a writer in SWMR mode does, and dies.
+const SWMR: &str = r#"
+import sys, os, h5py
+f = h5py.File(sys.argv[1], "w", libver=("v110", "v110"))
+f["a"] = [1.0, 2.0]
+f.swmr_mode = True
+f.flush()
+os._exit(0)
+"#;
+
+#[test]
+fn the_mark_of_a_dead_swmr_writer_is_told() {
+    let python = std::env::var_os("MEMH5_PYTHON").unwrap_or_else(|| "target/venv/light/bin/python".into());
+    if !Path::new(&python).exists() {
+        eprintln!("SKIPPED: there is no Python with h5py (MEMH5_PYTHON)");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.h5");
+    let alone = alone();
+    let made = Command::new(python).arg("-c").arg(SWMR).arg(&file).status().unwrap();
+    drop(alone);
+    assert!(made.success());
+    let path = file.to_str().unwrap();
+    for command in ["verify", "tree", "stages"] {
+        refused(&[command, path], &["SWMR writer", "h5clear -s"]);
+    }
+}

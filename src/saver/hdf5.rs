@@ -5,9 +5,9 @@ use super::{Approach, Indices, SaveOptions, Saver, tree};
 use crate::array::AnyArray;
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::format::hdf5::Hdf5File;
-use crate::format::hdf5::transaction::TransactionFile;
+use crate::format::hdf5::transaction::{Alone, TransactionFile};
 use crate::publish::{FileSystem, OsFileSystem};
-use crate::tree::{Dataset, DatasetExt, DatasetRef, Group, GroupExt, GroupRef, Mode};
+use crate::tree::{Dataset, DatasetExt, DatasetRef, Fill, Group, GroupExt, GroupRef, GroupSpec, Link, Mode, Node};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,7 +92,11 @@ impl Hdf5Saver {
                 .remedy("remove it, or overwrite; something may have lost its content")),
             Ok(_) => {
                 let left = options.the_timeout().saturating_sub(begin.elapsed());
-                self.change(lock.target(), left, data, indices, options)
+                match self.change(lock.target(), left, data, indices, options)? {
+                    None => Ok(()),
+                    // The old file stays closed to others until the new one has taken its place.
+                    Some(_old) => self.make(lock, data, indices, options),
+                }
             }
         }
     }
@@ -105,8 +109,16 @@ impl Hdf5Saver {
         lock.publish()
     }
 
-    /// A later save is a transaction.
-    fn change(&self, target: &Path, patience: Duration, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
+    /// A later save is a transaction. Gives the file, and nothing is done, if a new one had better take its place: the library keeps no list of the room of what was
+    /// overwritten before it was opened, so the file would grow.
+    fn change(
+        &self,
+        target: &Path,
+        patience: Duration,
+        data: &AnyArray,
+        indices: &Indices,
+        options: &SaveOptions,
+    ) -> Result<Option<(Alone, Session)>> {
         let mut slot = self.session.lock();
         // Taken out: after an error the transaction is over, and the file is what it was.
         if let Some(mut session) = slot.take() {
@@ -114,17 +126,20 @@ impl Hdf5Saver {
             if !session.file.is_stale()? {
                 session.commit(&self.dataset, data, indices, options)?;
                 *slot = Some(session);
-                return Ok(());
+                return Ok(None);
             }
         }
         let mut session = Session::of(TransactionFile::at(&self.file_system, target)?);
-        let _alone = patiently(patience, || session.file.keep_others_out())?;
+        let alone = patiently(patience, || session.file.keep_others_out())?;
         session.file.open()?;
+        if options.the_approach() == Approach::Overwrite && session.is_alone(&self.dataset)? {
+            return Ok(Some((alone, session)));
+        }
         session.commit(&self.dataset, data, indices, options)?;
         if session.file.is_open() {
             *slot = Some(session);
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -146,6 +161,30 @@ impl Session {
     fn commit(&mut self, name: &str, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {
         let saved = self.save(name, data, indices, options).map_err(|e| self.file.failure().unwrap_or(e));
         saved.and_then(|()| self.file.commit(options.the_durability())).inspect_err(|_| self.file.give_up())
+    }
+
+    /// True if the file holds the dataset and the groups on the way to it, all without attributes, and is one that would be made now: then a new file with the new
+    /// content is all that the overwritten one would be.
+    fn is_alone(&self, name: &str) -> Result<bool> {
+        let Some(file) = self.file.file().filter(|_| self.file.is_plain()) else { return Ok(false) };
+        let mut group = file.root()?.to_ref();
+        for part in name.split('/').filter(|p| !p.is_empty()) {
+            let plain = group.attrs().attr_names()?.is_empty() && group.group_spec()? == GroupSpec::default() && group.keys()? == [part];
+            if !plain || group.link(part)? != Link::Hard {
+                return Ok(false);
+            }
+            match group.get(part)? {
+                Node::Group(next) => group = next,
+                Node::Dataset(dataset) => {
+                    // What a new one takes over from the old, there is none of.
+                    let spec = dataset.spec()?;
+                    let plain = spec.filters.is_empty() && !spec.track_order && matches!(spec.fill, Fill::Default);
+                    return Ok(plain && dataset.attrs().attr_names()?.is_empty());
+                }
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     fn save(&mut self, name: &str, data: &AnyArray, indices: &Indices, options: &SaveOptions) -> Result<()> {

@@ -88,6 +88,7 @@ impl Batch {
             return Err(error!(Shape, "the product has {n} values, and the batch has {} events", self.events)
                 .remedy("give one value per event, or one scalar for the whole batch"));
         }
+        product.check_events(self.events)?;
         match self.products.iter_mut().find(|(n, _)| n == name) {
             Some((_, place)) => *place = product,
             None => self.products.push((name.to_owned(), product)),

@@ -81,15 +81,28 @@ pub struct DataFormat {
     kind: ProductKind,
     elements: Vec<ElementFormat>,
     class_name: Option<String>,
+    /// What the product says of itself, as YAML, and what belongs to it: version 2 only.
+    pub(super) metadata: Option<String>,
+    pub(super) parts: Vec<(String, DataFormat)>,
 }
 
 impl DataFormat {
     pub(crate) fn new(kind: ProductKind, elements: Vec<ElementFormat>) -> Self {
-        Self { kind, elements, class_name: None }
+        Self { kind, elements, class_name: None, metadata: None, parts: Vec::new() }
     }
 
     pub(crate) fn of_class(kind: ProductKind, dtype: DType, class_name: String) -> Self {
-        Self { kind, elements: vec![ElementFormat { dtype, width: None }], class_name: Some(class_name) }
+        Self { class_name: Some(class_name), ..Self::new(kind, vec![ElementFormat { dtype, width: None }]) }
+    }
+
+    /// The format with what another one says of itself, and its parts.
+    pub(crate) fn typed_as(self, other: &DataFormat) -> Self {
+        Self { metadata: other.metadata.clone(), parts: other.parts.clone(), ..self }
+    }
+
+    /// True if it says something of itself, or has parts: only version 2 has a place for these.
+    pub fn is_typed(&self) -> bool {
+        self.metadata.is_some() || !self.parts.is_empty()
     }
 
     /// How an event's value is stored.
@@ -141,6 +154,17 @@ impl DataFormat {
                 bail!(Shape, "{which} has {} in this stage, and {} in this batch", word(own.width), word(new.width));
             }
         }
+        if self.metadata != other.metadata {
+            return Err(error!(Dtype, "it says of itself something else in this stage than in this batch")
+                .remedy("give all batches the same metadata: what differs from event to event goes into a part"));
+        }
+        let names = |f: &DataFormat| f.parts.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+        if names(self) != names(other) {
+            bail!(Dtype, "it has the parts {:?} in this stage, and {:?} in this batch", names(self), names(other));
+        }
+        for ((name, own), (_, new)) in self.parts.iter().zip(&other.parts) {
+            own.expect(new).map_err(|e| Error::new(e.kind(), format!("its part '{name}' does not fit")).because(e))?;
+        }
         Ok(())
     }
 
@@ -150,6 +174,12 @@ impl DataFormat {
         let mut out = serde_json::json!({ "kind": self.kind.as_str(), "elements": elements });
         if let (Some(class), Some(map)) = (&self.class_name, out.as_object_mut()) {
             map.insert("class_name".into(), class.clone().into());
+        }
+        if let (Some(metadata), Some(map)) = (&self.metadata, out.as_object_mut()) {
+            map.insert("metadata".into(), metadata.clone().into());
+        }
+        if let (false, Some(map)) = (self.parts.is_empty(), out.as_object_mut()) {
+            map.insert("parts".into(), self.parts.iter().map(|(n, f)| (n.clone(), f.to_json())).collect::<serde_json::Map<_, _>>().into());
         }
         out
     }

@@ -41,6 +41,7 @@ mod spread;
 mod status;
 mod store;
 mod target;
+mod typed;
 mod v1;
 mod v2;
 mod version;

@@ -25,8 +25,10 @@ use crate::error::{Result, bail, error};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Product {
-    format: DataFormat,
+    pub(super) format: DataFormat,
     columns: Columns,
+    /// What belongs to it, by name: each with one value per event.
+    pub(super) parts: Vec<(String, Product)>,
 }
 
 /// Where the values are.
@@ -98,7 +100,7 @@ impl Product {
             }
         };
         let format = DataFormat::new(ProductKind::Scalar, vec![ElementFormat { dtype: values.dtype().clone(), width: None }]);
-        Ok(Self { format, columns: Columns::Scalars { values, batch } })
+        Ok(Self::from_parts(format, Columns::Scalars { values, batch }))
     }
 
     /// One array per event, of one axis (spine's vector) or two (tensor); the first decides type and width.
@@ -110,7 +112,7 @@ impl Product {
         let Some(first) = arrays.first() else { return Err(no_type("arrays")) };
         let format = rows::format_of(first)?;
         let columns = Columns::Rows(rows::concat(&format, arrays.iter())?);
-        Ok(Self { format: DataFormat::new(ProductKind::Array, vec![format]), columns })
+        Ok(Self::from_parts(DataFormat::new(ProductKind::Array, vec![format]), columns))
     }
 
     /// The same as [`arrays`](Product::arrays), from the rows of all events and the number of rows of each: nothing is copied.
@@ -127,7 +129,7 @@ impl Product {
         let values = values.into_array()?;
         let format = rows::format_of(&values)?;
         let columns = Columns::Rows(Ragged::checked(values, lengths)?);
-        Ok(Self { format: DataFormat::new(ProductKind::Array, vec![format]), columns })
+        Ok(Self::from_parts(DataFormat::new(ProductKind::Array, vec![format]), columns))
     }
 
     /// A list of arrays per event. It is stored flat if all arrays have one width, else jagged: then every event has as many arrays, and
@@ -157,7 +159,7 @@ impl Product {
         let all: Vec<&AnyArray> = lists.iter().flatten().collect();
         let elements = rows::concat(format, all.into_iter())?;
         let events = offsets_of(lists.iter().map(Vec::len));
-        Ok(Self { format: DataFormat::new(ProductKind::Flat, vec![format.clone()]), columns: Columns::Lists { elements, events } })
+        Ok(Self::from_parts(DataFormat::new(ProductKind::Flat, vec![format.clone()]), Columns::Lists { elements, events }))
     }
 
     /// The same as [`flat`](Product::flat), from the rows of all arrays, the number of rows of each, and the number of arrays of each event.
@@ -171,7 +173,7 @@ impl Product {
         if events.last().copied() != Some(lengths.len() as u64) {
             bail!(Shape, "the events have {} arrays, and there are {}", events.last().copied().unwrap_or(0), lengths.len());
         }
-        Ok(Self { format: DataFormat::new(ProductKind::Flat, vec![format]), columns: Columns::Lists { elements, events } })
+        Ok(Self::from_parts(DataFormat::new(ProductKind::Flat, vec![format]), Columns::Lists { elements, events }))
     }
 
     /// A list of k arrays per event, each place in the list with a width of its own; the first event decides.
@@ -198,7 +200,7 @@ impl Product {
             let column: Vec<&AnyArray> = lists.iter().filter_map(|l| l.get(at)).collect();
             columns.push(rows::concat(format, column.into_iter())?);
         }
-        Ok(Self { format: DataFormat::new(ProductKind::Jagged, formats), columns: Columns::Jagged(columns) })
+        Ok(Self::from_parts(DataFormat::new(ProductKind::Jagged, formats), Columns::Jagged(columns)))
     }
 
     /// One object per event, from Rust structs: its fields are those that [`AnyArray::from_rows`] infers. The class name is what spine
@@ -266,7 +268,7 @@ impl Product {
         let rows = super::objects::packed(rows)?;
         rows.check_storable()?;
         let format = DataFormat::of_class(kind, rows.dtype().clone(), class_name.to_owned());
-        Ok(Self { format, columns: Columns::Rows(Ragged::checked(rows, lengths)?) })
+        Ok(Self::from_parts(format, Columns::Rows(Ragged::checked(rows, lengths)?)))
     }
 
     /// The objects without some of their fields: what spine's `lite` leaves out. Anything else stays as it is.
@@ -276,12 +278,13 @@ impl Product {
     pub fn without_fields(&self, fields: &[&str]) -> Result<Self> {
         let (Some(class), Columns::Rows(ragged)) = (self.format.class_name(), &self.columns) else { return Ok(self.clone()) };
         let values = super::objects::without(&ragged.values, fields)?;
-        let format = DataFormat::of_class(self.format.kind(), values.dtype().clone(), class.to_owned());
-        Ok(Self { format, columns: Columns::Rows(Ragged { values, offsets: ragged.offsets.clone() }) })
+        let format = DataFormat::of_class(self.format.kind(), values.dtype().clone(), class.to_owned()).typed_as(&self.format);
+        let columns = Columns::Rows(Ragged { values, offsets: ragged.offsets.clone() });
+        Ok(Self { format, columns, parts: self.parts.clone() })
     }
 
     pub(crate) fn from_parts(format: DataFormat, columns: Columns) -> Self {
-        Self { format, columns }
+        Self { format, columns, parts: Vec::new() }
     }
 
     pub(crate) fn columns(&self) -> &Columns {
@@ -307,19 +310,23 @@ impl Product {
                 (Columns::Jagged(columns), Columns::Jagged(more)) => columns.iter_mut().zip(more).try_for_each(|(c, m)| c.append(m))?,
                 _ => bail!(Shape, "one value for a whole batch cannot be put behind other events"),
             }
+            for ((_, part), (_, more)) in out.parts.iter_mut().zip(&next.parts) {
+                *part = Self::concat(&[part.clone(), more.clone()])?;
+            }
         }
         Ok(out)
     }
 
     /// The same with one value per event, where it is one for the batch.
     pub(crate) fn for_events(&self, events: usize) -> Result<Self> {
-        match &self.columns {
+        let columns = match &self.columns {
             Columns::Scalars { values, batch: true } => {
-                let columns = Columns::Scalars { values: super::v1::per_event(values, true, events)?, batch: false };
-                Ok(Self { format: self.format.clone(), columns })
+                Columns::Scalars { values: super::v1::per_event(values, true, events)?, batch: false }
             }
-            _ => Ok(self.clone()),
-        }
+            columns => columns.clone(),
+        };
+        let parts = self.parts.iter().map(|(n, p)| Ok((n.clone(), p.for_events(events)?))).collect::<Result<_>>()?;
+        Ok(Self { format: self.format.clone(), columns, parts })
     }
 
     /// How it is stored.
@@ -431,7 +438,8 @@ impl Product {
             }
             Columns::Jagged(columns) => Columns::Jagged(columns.iter().map(|r| r.select(events)).collect::<Result<_>>()?),
         };
-        Ok(Self { format: self.format.clone(), columns })
+        let parts = self.parts.iter().map(|(n, p)| Ok((n.clone(), p.select(events)?))).collect::<Result<_>>()?;
+        Ok(Self { format: self.format.clone(), columns, parts })
     }
 }
 

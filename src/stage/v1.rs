@@ -8,7 +8,7 @@ use super::regions::references_to;
 use super::rows::spans;
 use crate::array::AnyArray;
 use crate::dtype::DType;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, error};
 use crate::selection::Item;
 use crate::tree::{Attributes, AttributesExt, Group, GroupExt, RowRegions};
 
@@ -46,8 +46,12 @@ impl ProductV1 {
         self.elements.iter_mut().chain(self.index.as_mut())
     }
 
-    /// Refuses more rows than references can count, before anything is written.
+    /// Refuses what this version has no place for, and more rows than references can count, before anything is written.
     pub fn check(&self, product: &Product) -> Result<()> {
+        if self.format.is_typed() {
+            return Err(error!(Unsupported, "version 1 has no place for what a product says of itself, nor for its parts")
+                .remedy("write version 2, or put the parts into the batch as products of their own"));
+        }
         let rows = |a: &AnyArray| a.shape().first().copied().unwrap_or(0);
         match product.columns() {
             Columns::Lists { elements, .. } => {

@@ -20,6 +20,8 @@ pub(super) struct ProductV2 {
     /// Of flat lists.
     element_offsets: Option<Growing>,
     pools: Vec<Pool>,
+    /// The products that belong to it.
+    owned: Vec<ProductV2>,
     described: bool,
 }
 
@@ -64,17 +66,24 @@ impl ProductV2 {
                 vec![(Growing::new(at("fixed"), ElementFormat { dtype: fixed, width: None }), offsets("event_offsets"))]
             }
         };
-        Ok(Self { key: key.to_owned(), format: format.clone(), parts, element_offsets, pools, described: false })
+        let owned = format.parts.iter().map(|(name, f)| Self::new(&format!("{key}/{name}"), f)).collect::<Result<_>>()?;
+        Ok(Self { key: key.to_owned(), format: format.clone(), parts, element_offsets, pools, owned, described: false })
     }
 
     /// All datasets.
-    pub fn datasets(&mut self) -> impl Iterator<Item = &mut Growing> {
+    pub fn datasets(&mut self) -> Vec<&mut Growing> {
         let pools = self.pools.iter_mut().map(|p| &mut p.values);
-        self.parts.iter_mut().flat_map(|(v, o)| [v, o]).chain(self.element_offsets.as_mut()).chain(pools)
+        let owned = self.owned.iter_mut().flat_map(Self::datasets);
+        self.parts.iter_mut().flat_map(|(v, o)| [v, o]).chain(self.element_offsets.as_mut()).chain(pools).chain(owned).collect()
     }
 
     /// Writes the values of the events.
     pub fn append(&mut self, stage: &dyn Group, events: usize, product: &Product) -> Result<()> {
+        self.append_own(stage, events, product)?;
+        self.owned.iter_mut().zip(product.parts()).try_for_each(|(owned, (_, part))| owned.append(stage, events, part))
+    }
+
+    fn append_own(&mut self, stage: &dyn Group, events: usize, product: &Product) -> Result<()> {
         self.describe(stage)?;
         let Self { key, format, parts, element_offsets, pools, .. } = self;
         match (product.columns(), &mut parts[..]) {
@@ -136,6 +145,9 @@ impl ProductV2 {
         };
         group.attrs().set("kind", kind)?;
         group.attrs().set("scalar", self.format.kind().is_scalar())?;
+        if let Some(metadata) = &self.format.metadata {
+            group.attrs().set("product_metadata", metadata.as_str())?;
+        }
         let Some(class) = self.format.class_name() else { return Ok(()) };
         group.attrs().set("class_name", class)?;
         let variables = group.create_group("variables")?;

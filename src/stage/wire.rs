@@ -15,26 +15,30 @@ use serde_json::{Value, json};
 pub(super) fn encode(batch: &Batch) -> Result<Vec<u8>> {
     let (mut headers, mut body) = (Vec::new(), Vec::new());
     for (key, product) in batch.products() {
-        let format = product.format();
-        let mut arrays = Vec::new();
-        match product.columns() {
-            Columns::Scalars { values, batch: whole } => {
-                arrays.push(array(&per_event(values, *whole, batch.events())?, &mut body));
-            }
-            Columns::Rows(rows) => ragged(rows, &mut arrays, &mut body),
-            Columns::Lists { elements, events } => {
-                ragged(elements, &mut arrays, &mut body);
-                arrays.push(numbers(events, &mut body));
-            }
-            Columns::Jagged(columns) => columns.iter().for_each(|c| ragged(c, &mut arrays, &mut body)),
-        }
-        headers.push(json!({"key": key, "kind": format.kind().as_str(), "class": format.class_name(), "arrays": arrays}));
+        headers.push(encode_product(key, product, batch.events(), &mut body)?);
     }
     let header = json!({"events": batch.events(), "products": headers}).to_string();
     let mut out = (header.len() as u64).to_ne_bytes().to_vec();
     out.extend_from_slice(header.as_bytes());
     out.extend_from_slice(&body);
     Ok(out)
+}
+
+fn encode_product(key: &str, product: &Product, events: usize, body: &mut Vec<u8>) -> Result<Value> {
+    let format = product.format();
+    let mut arrays = Vec::new();
+    match product.columns() {
+        Columns::Scalars { values, batch: whole } => arrays.push(array(&per_event(values, *whole, events)?, body)),
+        Columns::Rows(rows) => ragged(rows, &mut arrays, body),
+        Columns::Lists { elements, events } => {
+            ragged(elements, &mut arrays, body);
+            arrays.push(numbers(events, body));
+        }
+        Columns::Jagged(columns) => columns.iter().for_each(|c| ragged(c, &mut arrays, body)),
+    }
+    let parts = product.parts().map(|(name, part)| encode_product(name, part, events, body)).collect::<Result<Vec<_>>>()?;
+    let (kind, class) = (format.kind().as_str(), format.class_name());
+    Ok(json!({"key": key, "kind": kind, "class": class, "arrays": arrays, "metadata": format.metadata, "parts": parts}))
 }
 
 fn ragged(rows: &Ragged, arrays: &mut Vec<Value>, body: &mut Vec<u8>) {
@@ -79,49 +83,61 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Batch> {
     let mut batch = Batch::new(events);
     batch.remove(super::INDEX);
     for product in header["products"].as_array().ok_or_else(broken)? {
-        let key = product["key"].as_str().ok_or_else(broken)?;
-        let arrays = product["arrays"].as_array().ok_or_else(broken)?;
-        let mut arrays = arrays.iter().map(|a| reader.array(a)).collect::<Result<Vec<_>>>()?.into_iter();
-        let kind =
-            [ProductKind::Scalar, ProductKind::Array, ProductKind::Flat, ProductKind::Jagged, ProductKind::Object, ProductKind::Objects]
-                .into_iter()
-                .find(|k| product["kind"].as_str() == Some(k.as_str()))
-                .ok_or_else(broken)?;
-        let mut next = || -> Result<Ragged> {
-            let (values, offsets) = (arrays.next().ok_or_else(broken)?, arrays.next().ok_or_else(broken)?);
-            Ok(Ragged { values, offsets: offsets.view::<u64>()?.iter().copied().collect() })
-        };
-        let columns = match kind {
-            ProductKind::Scalar => Columns::Scalars { values: arrays.next().ok_or_else(broken)?, batch: false },
-            ProductKind::Flat => {
-                let elements = next()?;
-                let starts = arrays.next().ok_or_else(broken)?;
-                Columns::Lists { elements, events: starts.view::<u64>()?.iter().copied().collect() }
-            }
-            ProductKind::Jagged => {
-                let mut columns = Vec::new();
-                while let Some(values) = arrays.next() {
-                    let offsets = arrays.next().ok_or_else(broken)?;
-                    columns.push(Ragged { values, offsets: offsets.view::<u64>()?.iter().copied().collect() });
-                }
-                Columns::Jagged(columns)
-            }
-            _ => Columns::Rows(next()?),
-        };
-        let element = |a: &AnyArray| ElementFormat { dtype: a.dtype().clone(), width: a.shape().get(1).copied() };
-        let elements: Vec<ElementFormat> = match &columns {
-            Columns::Scalars { values, .. } => vec![element(values)],
-            Columns::Rows(rows) => vec![element(&rows.values)],
-            Columns::Lists { elements, .. } => vec![element(&elements.values)],
-            Columns::Jagged(columns) => columns.iter().map(|c| element(&c.values)).collect(),
-        };
-        let format = match (product["class"].as_str(), elements.first()) {
-            (Some(class), Some(first)) => DataFormat::of_class(kind, first.dtype.clone(), class.to_owned()),
-            _ => DataFormat::new(kind, elements),
-        };
-        batch.put(key, Product::from_parts(format, columns))?;
+        let (key, product) = decode_product(product, &mut reader)?;
+        batch.put(&key, product)?;
     }
     Ok(batch)
+}
+
+fn decode_product(product: &Value, reader: &mut Reader<'_>) -> Result<(String, Product)> {
+    let broken = || error!(Corrupt, "the message of a rank is not a batch");
+    let key = product["key"].as_str().ok_or_else(broken)?;
+    let arrays = product["arrays"].as_array().ok_or_else(broken)?;
+    let mut arrays = arrays.iter().map(|a| reader.array(a)).collect::<Result<Vec<_>>>()?.into_iter();
+    let kind = [ProductKind::Scalar, ProductKind::Array, ProductKind::Flat, ProductKind::Jagged, ProductKind::Object, ProductKind::Objects]
+        .into_iter()
+        .find(|k| product["kind"].as_str() == Some(k.as_str()))
+        .ok_or_else(broken)?;
+    let mut next = || -> Result<Ragged> {
+        let (values, offsets) = (arrays.next().ok_or_else(broken)?, arrays.next().ok_or_else(broken)?);
+        Ok(Ragged { values, offsets: offsets.view::<u64>()?.iter().copied().collect() })
+    };
+    let columns = match kind {
+        ProductKind::Scalar => Columns::Scalars { values: arrays.next().ok_or_else(broken)?, batch: false },
+        ProductKind::Flat => {
+            let elements = next()?;
+            let starts = arrays.next().ok_or_else(broken)?;
+            Columns::Lists { elements, events: starts.view::<u64>()?.iter().copied().collect() }
+        }
+        ProductKind::Jagged => {
+            let mut columns = Vec::new();
+            while let Some(values) = arrays.next() {
+                let offsets = arrays.next().ok_or_else(broken)?;
+                columns.push(Ragged { values, offsets: offsets.view::<u64>()?.iter().copied().collect() });
+            }
+            Columns::Jagged(columns)
+        }
+        _ => Columns::Rows(next()?),
+    };
+    let element = |a: &AnyArray| ElementFormat { dtype: a.dtype().clone(), width: a.shape().get(1).copied() };
+    let elements: Vec<ElementFormat> = match &columns {
+        Columns::Scalars { values, .. } => vec![element(values)],
+        Columns::Rows(rows) => vec![element(&rows.values)],
+        Columns::Lists { elements, .. } => vec![element(&elements.values)],
+        Columns::Jagged(columns) => columns.iter().map(|c| element(&c.values)).collect(),
+    };
+    let format = match (product["class"].as_str(), elements.first()) {
+        (Some(class), Some(first)) => DataFormat::of_class(kind, first.dtype.clone(), class.to_owned()),
+        _ => DataFormat::new(kind, elements),
+    };
+    let mut out = Product::from_parts(format, columns);
+    // They are what they were before.
+    out.format.metadata = product["metadata"].as_str().map(str::to_owned);
+    for part in product["parts"].as_array().ok_or_else(broken)? {
+        let (name, part) = decode_product(part, reader)?;
+        out = out.with_part(&name, part)?;
+    }
+    Ok((key.to_owned(), out))
 }
 
 struct Reader<'a> {

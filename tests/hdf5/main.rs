@@ -7,6 +7,7 @@ mod interop;
 mod references;
 mod samples;
 mod selections;
+mod swmr;
 mod tree;
 mod types;
 mod whole;

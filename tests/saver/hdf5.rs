@@ -284,3 +284,50 @@ fn a_dtype_of_every_kind() {
         assert_eq!((all.dtype(), all.shape()), (&dtype, &[6][..]));
     }
 }
+
+#[test]
+fn a_file_does_not_grow_by_overwriting_all_that_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.h5");
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let data = |k: usize| vec![k as f64; 300_000];
+    // Each time a saver of its own, as of programs one after the other.
+    let mut first = 0;
+    for k in 0..5 {
+        let saver = Hdf5Saver::new(&path, "night/vis");
+        saver.overwrite(data(k)).unwrap();
+        assert_eq!(saver.load().unwrap(), data(k).into());
+        first = if k == 0 { size() } else { first };
+        assert!(size() <= first, "round {k}: {} of {first}", size());
+        // It can be appended to, as before.
+        saver.append(vec![0.5; 10]).unwrap();
+        saver.overwrite(data(k)).unwrap();
+    }
+    // What else is in the file stays: then it is overwritten in its place.
+    let root = format::open(&path, Mode::ReadWrite).unwrap();
+    root.create_dataset("night/weights").write(vec![1, 2]).unwrap();
+    root.close_tree().unwrap();
+    Hdf5Saver::new(&path, "night/vis").overwrite(data(9)).unwrap();
+    let root = format::open(&path, Mode::ReadWrite).unwrap();
+    assert_eq!(root.dataset("night/weights").unwrap().read::<i32>().unwrap().into_raw_vec_and_offset().0, [1, 2]);
+    root.group("night").unwrap().delete("weights").unwrap();
+    root.group("night").unwrap().attrs().set("site", "here").unwrap();
+    root.close_tree().unwrap();
+    Hdf5Saver::new(&path, "night/vis").overwrite(data(10)).unwrap();
+    let root = format::open(&path, Mode::ReadWrite).unwrap();
+    assert_eq!(root.group("night").unwrap().attrs().get::<String>("site").unwrap(), "here");
+    root.group("night").unwrap().attrs().delete("site").unwrap();
+    root.dataset("night/vis").unwrap().attrs().set("units", "Jy").unwrap();
+    root.close_tree().unwrap();
+    Hdf5Saver::new(&path, "night/vis").overwrite(data(11)).unwrap();
+    let root = format::open(&path, Mode::Read).unwrap();
+    assert_eq!(root.dataset("night/vis").unwrap().attrs().get::<String>("units").unwrap(), "Jy");
+    root.close_tree().unwrap();
+    // One with another name on the disk keeps both.
+    let other = dir.path().join("b.h5");
+    let alone = dir.path().join("c.h5");
+    Hdf5Saver::new(&alone, "x").overwrite(data(1)).unwrap();
+    std::fs::hard_link(&alone, &other).unwrap();
+    Hdf5Saver::new(&alone, "x").overwrite(data(2)).unwrap();
+    assert_eq!(Hdf5Saver::new(&other, "x").load().unwrap(), data(2).into());
+}

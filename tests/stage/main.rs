@@ -20,3 +20,4 @@ mod safety;
 mod samples;
 mod session;
 mod spread;
+mod typed;

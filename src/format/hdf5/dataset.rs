@@ -12,7 +12,7 @@ use crate::error::{Result, bail};
 use crate::format::check_fit;
 use crate::selection::{Resolved, Selection};
 use crate::tree::{Dataset, DatasetSpec, RegionColumn, RowRegions};
-use hdf5_sys::h5d::{H5Dflush, H5Dget_space, H5Dget_type, H5Dset_extent, H5Dwrite};
+use hdf5_sys::h5d::{H5Dflush, H5Dget_space, H5Dget_type, H5Drefresh, H5Dset_extent, H5Dwrite};
 use hdf5_sys::h5p::{H5P_DEFAULT, H5Pget_nfilters};
 use hdf5_sys::h5s::{H5S_SELECT_SET, H5Screate_simple, H5Sselect_hyperslab};
 use std::sync::{Arc, OnceLock};
@@ -71,6 +71,9 @@ impl Hdf5Dataset {
     }
 
     fn space(&self) -> Result<Id> {
+        if self.handle.file().is_changing() {
+            h5!(H5Drefresh(self.handle.id()))?;
+        }
         Ok(Id::own(h5!(H5Dget_space(self.handle.id()))?))
     }
 

@@ -22,6 +22,8 @@ pub(super) struct OpenFile {
     tree: u64,
     path: Option<PathBuf>,
     writable: bool,
+    /// Another program may be writing it.
+    changing: bool,
     /// These two change under the library's lock only.
     closed: AtomicBool,
     poisoned: AtomicBool,
@@ -47,6 +49,7 @@ impl OpenFile {
             tree,
             path,
             writable,
+            changing: false,
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             lost: Mutex::new(None),
@@ -54,6 +57,17 @@ impl OpenFile {
             names: Names::default(),
             pending: Pending::default(),
         }
+    }
+
+    /// Says that another program may be writing it.
+    pub(super) fn changing(mut self) -> Self {
+        self.changing = true;
+        self
+    }
+
+    /// True if another program may be writing it: what is known of an object may be old.
+    pub(super) fn is_changing(&self) -> bool {
+        self.changing
     }
 
     pub(super) fn id(&self) -> hid_t {
@@ -71,6 +85,11 @@ impl OpenFile {
     /// True if nothing can ever be written to it.
     pub(super) fn is_read_only(&self) -> bool {
         !self.writable
+    }
+
+    /// True if it stays as it is: what is in it can be read past the library.
+    pub(super) fn is_still(&self) -> bool {
+        !self.writable && !self.changing
     }
 
     fn is_poisoned(&self) -> bool {

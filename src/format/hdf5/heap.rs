@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The bytes before the first object of a collection, and those before the data of an object.
 pub(super) const HEAD: usize = 16;
@@ -84,6 +85,16 @@ fn size_of_object(rank: usize, none: bool) -> usize {
     HEAD + 8 + if none { 16 } else { 24 + 8 * rank }
 }
 
+/// What a collection begins with that the library has made for a large selection: its size, and its only object, number 1.
+fn wanted_head() -> [u8; 2 * HEAD] {
+    let mut wanted = [0; 2 * HEAD];
+    wanted[..5].copy_from_slice(b"GCOL\x01");
+    wanted[8..16].copy_from_slice(&((HEAD + ROOM) as u64).to_le_bytes());
+    wanted[16] = 1;
+    wanted[24..].copy_from_slice(&(PLACEHOLDER as u64).to_le_bytes());
+    wanted
+}
+
 /// The collections of an open file that are not in it yet.
 #[derive(Debug, Default)]
 pub(super) struct Pending(Mutex<Vec<Collection>>);
@@ -98,12 +109,7 @@ impl Pending {
         let write = |collection: Collection| -> std::io::Result<bool> {
             let mut head = [0; 2 * HEAD];
             file.read_exact_at(&mut head, collection.address)?;
-            let mut wanted = [0; 2 * HEAD];
-            wanted[..5].copy_from_slice(b"GCOL\x01");
-            wanted[8..16].copy_from_slice(&((HEAD + ROOM) as u64).to_le_bytes());
-            wanted[16] = 1;
-            wanted[24..].copy_from_slice(&(PLACEHOLDER as u64).to_le_bytes());
-            if head != wanted {
+            if head != wanted_head() {
                 return Ok(false);
             }
             let at = collection.address + HEAD as u64;
@@ -135,8 +141,7 @@ pub(super) fn encode(file: &OpenFile, columns: &[(u64, &RowRegions)], dataset: h
     });
     let mut pending = file.pending().0.lock();
     let room = pending.last().map_or(0, |c| ROOM - c.objects.len());
-    // What this build of the library does with a large selection is known for 1.10 only.
-    if cfg!(hdf5_1_12) || !usual || (total > room && total < LEAST) || !descriptor::is_usual(file.id()) {
+    if !usual || (total > room && total < LEAST) || !descriptor::is_usual(file.id()) || !makes_room() {
         return Ok(None);
     }
     let mut placeholder = None;
@@ -162,6 +167,28 @@ pub(super) fn encode(file: &OpenFile, columns: &[(u64, &RowRegions)], dataset: h
     Ok(Some(out))
 }
 
+/// True if this library puts a large selection where it is looked for, into a collection of its own: it is asked once, with a file in memory. All versions so far
+/// do; one that encodes selections in another way makes its references itself.
+fn makes_room() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| try_room().unwrap_or(false))
+}
+
+fn try_room() -> Result<bool> {
+    use crate::tree::GroupExt;
+    let file = super::open::Hdf5File::in_memory()?;
+    let root = file.root()?;
+    let made = root.create_dataset("a").dtype(crate::DType::U8).shape([1]).create()?;
+    let address = match made.as_any().downcast_ref::<super::dataset::Hdf5Dataset>() {
+        Some(dataset) => reserve(dataset.handle().id(), &large_selection()?)?,
+        None => None,
+    };
+    let Some(at) = address.and_then(|a| usize::try_from(a).ok()) else { return Ok(false) };
+    let bytes = file.to_bytes()?;
+    let room = bytes.get(at..at + HEAD + ROOM).unwrap_or(&[]);
+    Ok(room.starts_with(&wanted_head()))
+}
+
 fn large_selection() -> Result<Id> {
     let space = space::create(Some(&[1; AXES]), None)?;
     space::select_points(space.get(), &[0; POINTS * AXES], POINTS)?;
@@ -176,4 +203,12 @@ fn reserve(dataset: hid_t, space: &Id) -> Result<Option<u64>> {
     address.copy_from_slice(&raw[..8]);
     number.copy_from_slice(&raw[8..]);
     Ok((u32::from_le_bytes(number) == 1).then_some(u64::from_le_bytes(address)))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_library_makes_room_where_it_is_looked_for() {
+        assert!(super::makes_room());
+    }
 }

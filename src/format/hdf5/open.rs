@@ -37,6 +37,7 @@ pub struct Hdf5Options {
     track_order: bool,
     bound: LibraryBound,
     uncached: bool,
+    swmr: bool,
 }
 
 impl Hdf5Options {
@@ -51,6 +52,14 @@ impl Hdf5Options {
     #[must_use]
     pub fn bound(mut self, bound: LibraryBound) -> Self {
         self.bound = bound;
+        self
+    }
+
+    /// Opens the file for reading while one program writes it in SWMR mode (single writer, multiple readers), as h5py's `swmr=True`: the lengths of datasets are those
+    /// that the writer has flushed. A file that nobody has open is read as ever; one that a writer has open without SWMR is `Locked` all the same.
+    #[must_use]
+    pub fn swmr(mut self, swmr: bool) -> Self {
+        self.swmr = swmr;
         self
     }
 
@@ -97,6 +106,9 @@ impl Hdf5Options {
     }
 
     fn open_path(&self, path: &Path, mode: Mode) -> Result<Hdf5File> {
+        if self.swmr && mode != Mode::Read {
+            return Err(error!(InvalidArgument, "swmr is for reading what another program writes").remedy("open the file in the mode r"));
+        }
         let there = match fs::metadata(path) {
             Ok(m) if m.is_dir() => {
                 return Err(error!(Io, "this is a directory, not a file").remedy("give the name of a file"));
@@ -128,8 +140,10 @@ impl Hdf5Options {
         super::transaction::finish(path);
         signature::check(path)?;
         let (name, access) = (c_path(path)?, self.access()?);
-        let id = h5!(H5Fopen(name.as_ptr(), flags, access.get())).map_err(|e| explain(e, path))?;
-        Hdf5File::of(OpenFile::new(id, Some(path.to_owned()), flags == H5F_ACC_RDWR))
+        let how = if self.swmr { flags | H5F_ACC_SWMR_READ } else { flags };
+        let id = h5!(H5Fopen(name.as_ptr(), how, access.get())).map_err(|e| explain(e, path))?;
+        let file = OpenFile::new(id, Some(path.to_owned()), flags == H5F_ACC_RDWR);
+        Hdf5File::of(if self.swmr { file.changing() } else { file })
     }
 
     /// Makes a file by a driver of ours.
@@ -227,6 +241,17 @@ fn locked(path: &Path) -> Error {
         .remedy("close it there first; if no program has it open (a file system without locks), set HDF5_USE_FILE_LOCKING=FALSE")
 }
 
+/// A file with the mark of a writer.
+pub(super) fn marked(path: &Path) -> Error {
+    let clear = format!("if it died, `h5clear -s {}`, a tool of HDF5, takes the mark away", path.display());
+    if signature::swmr_mark(path) {
+        return error!(Locked, "the file is marked as open by a SWMR writer, which has it open, or died without closing it")
+            .remedy(format!("while it writes, open the file with the option swmr, for reading; {clear}"));
+    }
+    error!(Locked, "the file is marked as open for writing, by a program that has it open, or by one that died")
+        .remedy(format!("close it there; {clear}"))
+}
+
 /// What the library's failure to open a file means.
 pub(super) fn explain(error: Error, path: &Path) -> Error {
     let text = error.to_string();
@@ -234,10 +259,8 @@ pub(super) fn explain(error: Error, path: &Path) -> Error {
     if has("unable to lock file") {
         return locked(path).because(error);
     }
-    if has("h5clear") {
-        return error!(Locked, "the file is marked as open for writing, by a program that has it open, or by one that died")
-            .remedy("close it there; if nobody has it open, `h5clear -s FILE`, a tool of HDF5, takes the mark away")
-            .because(error);
+    if has("h5clear") || has("SWMR access flag") {
+        return marked(path).because(error);
     }
     if has("already open") {
         return error!(Locked, "the file is open already in this process").remedy("close it there first").because(error);

@@ -35,7 +35,7 @@ pub(super) fn read(dataset: &Hdf5Dataset, dtype: &DType, type_id: i64, shape: &[
         }
         _ => return Ok(None),
     };
-    if !file.is_read_only() || file.location().file.is_none() || !descriptor::is_usual(file.id()) {
+    if !file.is_still() || file.location().file.is_none() || !descriptor::is_usual(file.id()) {
         return Ok(None);
     }
     let (rows, stride) = (shape.first().copied().unwrap_or(0), if shape.len() == 2 { per_row * 12 } else { dtype.itemsize() });

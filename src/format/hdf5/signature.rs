@@ -56,3 +56,21 @@ pub(super) fn check(path: &Path) -> Result<u64> {
         )),
     }
 }
+
+/// The marks of writers in a superblock: of one that has the file open, and of one that has in SWMR mode.
+pub(super) const WRITERS: u8 = 1 | SWMR;
+const SWMR: u8 = 4;
+
+/// True if the superblock says that a writer in SWMR mode has the file open.
+pub(super) fn swmr_mark(path: &Path) -> bool {
+    let flags = || -> Option<u8> {
+        let Found::At(head) = find(path).ok()? else { return None };
+        let mut bytes = [0; 12];
+        let mut file = File::open(path).ok()?;
+        file.seek(SeekFrom::Start(head)).ok()?;
+        file.read_exact(&mut bytes).ok()?;
+        // Version 3, the first with such marks, has them behind the sizes of numbers.
+        (bytes[8] >= 3).then_some(bytes[11])
+    };
+    flags().is_some_and(|flags| flags & SWMR != 0)
+}

@@ -37,7 +37,7 @@ pub(super) fn find(source: &Source<'_>) -> Result<Option<Places>> {
     let usual = total >= LEAST
         && source.codec.is_plain()
         && !source.filtered
-        && file.is_read_only()
+        && file.is_still()
         && file.location().file.is_some()
         && descriptor::is_usual(file.id());
     if !usual {

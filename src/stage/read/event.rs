@@ -53,13 +53,43 @@ impl Event {
         }
     }
 
-    /// Objects as Rust structs; one object is a list of one.
+    /// Objects as Rust structs; one object is a list of one. Fields of the file that the struct lacks are passed over, unless it says `serde(deny_unknown_fields)`: these are spine's
+    /// `skip_unknown_attrs`, true and false. A map from names to values takes any object: that is spine's `build_classes=False`.
+    ///
+    /// ```
+    /// # use memh5::stage::{Batch, Product, SourceInfo, StageHdf5Writer, StageReader};
+    /// #[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+    /// struct RunInfo {
+    ///     run: i64,
+    ///     event: i64,
+    /// }
+    /// # let mut writer = StageHdf5Writer::builder().file_name("a.h5").stage("s").in_memory().build()?;
+    /// # let runs = Product::object("RunInfo", &[RunInfo { run: 1, event: 7 }])?;
+    /// # writer.write(&Batch::new(1).with_source(&SourceInfo::new("a.root", 1, 0)?)?.with("run_info", runs)?)?;
+    /// # writer.finalize()?;
+    /// # let cache = writer.caches()[0].1.clone().unwrap();
+    /// # let reader = StageReader::of_groups([&*cache])?;
+    /// assert_eq!(reader.get(0)?.objects::<RunInfo>("run_info")?, [RunInfo { run: 1, event: 7 }]);
+    /// # Ok::<(), memh5::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `NotFound`; `Dtype` if they have other fields, or are no objects.
     pub fn objects<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Vec<T>> {
         match self.found(key)? {
             EventValue::Object(a) | EventValue::Objects(a) => a.to_rows(),
+            _ => bail!(Dtype, "the product '{key}' has no objects"),
+        }
+    }
+
+    /// Objects as Rust structs that derive `H5Type`; one object is a list of one.
+    ///
+    /// # Errors
+    /// `NotFound`; `Dtype` if they have other fields or types, or are no objects.
+    #[cfg(feature = "hdf5")]
+    pub fn objects_h5<T: hdf5::H5Type>(&self, key: &str) -> Result<Vec<T>> {
+        match self.found(key)? {
+            EventValue::Object(a) | EventValue::Objects(a) => a.to_h5(),
             _ => bail!(Dtype, "the product '{key}' has no objects"),
         }
     }

@@ -57,6 +57,22 @@ pub struct StageReader {
     run_info_key: String,
     /// The entries by run, subrun and event, once somebody asks.
     runs: OnceLock<HashMap<runs::Run, usize>>,
+    max_print_files: usize,
+}
+
+/// How much is read, and from which files: as many names as [`max_print_files`](StageReaderBuilder::max_print_files) says.
+impl std::fmt::Display for StageReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let plural = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+        write!(f, "{} of {}", plural(self.len(), "entry", "entries"), plural(self.files.len(), "file", "files"))?;
+        for file in self.files.iter().take(self.max_print_files) {
+            match &file.path {
+                Some(path) => write!(f, "\n - {}", path.display())?,
+                None => write!(f, "\n - (a group)")?,
+            }
+        }
+        if self.files.len() > self.max_print_files { write!(f, "\n - ..") } else { Ok(()) }
+    }
 }
 
 impl std::fmt::Debug for StageReader {

@@ -5,7 +5,7 @@ use super::file::File;
 use super::resolve::Wanted;
 use super::runs::{Run, first_entries};
 use crate::error::{Context, Result, bail, error};
-use crate::tree::{Group, Mode};
+use crate::tree::{Group, GroupRef, Mode};
 use crate::{copy::pattern, format};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ pub struct StageReaderBuilder {
     skip_run_event_list: Option<Vec<Run>>,
     run_info_key: Option<String>,
     verify: bool,
+    swmr: bool,
+    max_print_files: Option<usize>,
 }
 
 impl StageReaderBuilder {
@@ -120,6 +122,19 @@ impl StageReaderBuilder {
         self
     }
 
+    /// Opens HDF5 files for reading while another program writes them in SWMR mode, as spine's `swmr`. What is read is what was flushed when the reader was
+    /// opened. This crate's own writer needs none of it: nobody sees the copy that it writes.
+    pub fn swmr(mut self, swmr: bool) -> Self {
+        self.swmr = swmr;
+        self
+    }
+
+    /// How many names of files the description of a reader (its `Display`) has; 10 when not given. spine prints it while it opens them.
+    pub fn max_print_files(mut self, files: usize) -> Self {
+        self.max_print_files = Some(files);
+        self
+    }
+
     /// Opens the files of these patterns: `*` and `?` in the last part of a path. In spine `file_keys`.
     ///
     /// # Errors
@@ -159,7 +174,7 @@ impl StageReaderBuilder {
             if path.to_string_lossy().contains("://") {
                 return Err(error!(Unsupported, "a remote file cannot be opened").in_file(&path).remedy("copy it to this machine first"));
             }
-            let root = format::open(&path, Mode::Read)?;
+            let root = if self.swmr { open_swmr(&path)? } else { format::open(&path, Mode::Read)? };
             let file = self.check(&*root).and_then(|()| File::open(Some(path.clone()), root, &self.wanted, self.ignore_incomplete));
             files.push(file.context("/", "open the cache").map_err(|e| e.in_file(&path))?);
         }
@@ -210,7 +225,8 @@ impl StageReaderBuilder {
             bail!(NotFound, "there is no file to read");
         }
         let run_info_key = self.run_info_key.clone().unwrap_or_else(|| "run_info".into());
-        let mut reader = StageReader { files, chosen: None, run_info_key, runs: OnceLock::new() };
+        let max_print_files = self.max_print_files.unwrap_or(10);
+        let mut reader = StageReader { files, chosen: None, run_info_key, runs: OnceLock::new(), max_print_files };
         let all = reader.len();
         let given = [
             self.n_entry.is_some() || self.n_skip.is_some(),
@@ -263,6 +279,19 @@ impl StageReaderBuilder {
         }
         Ok(reader)
     }
+}
+
+/// The root of a file that a SWMR writer may have open.
+#[cfg(feature = "hdf5")]
+fn open_swmr(path: &Path) -> Result<GroupRef> {
+    Ok(format::hdf5::Hdf5File::options().swmr(true).open(path, Mode::Read)?.root()?.to_ref())
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn open_swmr(path: &Path) -> Result<GroupRef> {
+    Err(error!(Unsupported, "swmr is a way to open HDF5 files, and this build has none")
+        .in_file(path)
+        .remedy("build with the feature hdf5"))
 }
 
 /// The files that a pattern stands for.

@@ -30,13 +30,15 @@ pub(crate) struct TransactionFile {
     stamp: Option<FileInfo>,
     /// The library marks a file of this version while it is open, so it is closed before each commit.
     marked: bool,
+    /// It is as a new one would be: of the same version, without anything before it, under one name.
+    plain: bool,
 }
 
 impl TransactionFile {
     /// A file that is there, not looked at yet. The lock beside the file is held.
     pub(crate) fn at(fs: &Arc<dyn FileSystem>, path: &Path) -> Result<Self> {
         let state = Arc::new(Mutex::new(State::open(Arc::clone(fs), path, OpenMode::ReadWrite)?));
-        Ok(Self { file: None, state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked: false })
+        Ok(Self { file: None, state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked: false, plain: false })
     }
 
     /// Opens it, after it has finished what a writer left who died.
@@ -44,13 +46,20 @@ impl TransactionFile {
         let (fs, path) = (&self.fs, &self.path);
         journal::recover(&**fs, path).map_err(|e| Error::io(e, path))?;
         let head = signature::check(path)?;
-        let mut version = [0];
+        // The version of the superblock, the sizes of its numbers, its marks.
+        let mut begin = [0; 4];
         {
             let mut state = self.state.lock();
             state.head = head;
-            state.read(head + 8, &mut version).map_err(|e| Error::io(e, path))?;
+            state.read(head + 8, &mut begin).map_err(|e| Error::io(e, path))?;
         }
-        self.marked = version[0] >= 3;
+        let [version, .., marks] = begin;
+        self.marked = version >= 3;
+        if self.marked && marks & signature::WRITERS != 0 {
+            // The library looks for that in files of its own drivers only.
+            return Err(super::open::marked(path));
+        }
+        self.plain = head == 0 && version == 2 && one_name(path);
         self.file = Some(driver::open_over(&self.state, |driver| Hdf5Options::default().open_over(path, driver))?);
         Ok(())
     }
@@ -78,12 +87,17 @@ impl TransactionFile {
     pub(crate) fn create(fs: &Arc<dyn FileSystem>, path: &Path) -> Result<Self> {
         let state = Arc::new(Mutex::new(State::open(Arc::clone(fs), path, OpenMode::CreateNew)?));
         let file = driver::open_over(&state, |driver| Hdf5Options::default().create_over(path, driver))?;
-        Ok(Self { file: Some(file), state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked: false })
+        Ok(Self { file: Some(file), state, fs: Arc::clone(fs), path: path.to_owned(), stamp: None, marked: false, plain: false })
     }
 
     /// The file. `None` after a commit for which it had to be closed.
     pub(crate) fn file(&self) -> Option<&Hdf5File> {
         self.file.as_ref()
+    }
+
+    /// True if a new file would be of the same version, and could take the place of this one.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Says that until the next commit elements are written only where the committed shapes do not reach, in datasets without filters: they need
@@ -157,6 +171,12 @@ pub(super) fn finish(path: &Path) {
     if there && let Ok(guard) = lock_file(path).timeout(Duration::from_secs(5)).acquire() {
         let _ = journal::recover(&OsFileSystem, guard.target());
     }
+}
+
+/// True if no hard link leads to the file by another name.
+fn one_name(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|m| m.nlink() == 1)
 }
 
 /// The right to change a file while no other program has it open.
