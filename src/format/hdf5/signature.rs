@@ -70,7 +70,7 @@ pub(super) fn swmr_mark(path: &Path) -> bool {
         file.seek(SeekFrom::Start(head)).ok()?;
         file.read_exact(&mut bytes).ok()?;
         // Version 3, the first with such marks, has them behind the sizes of numbers.
-        (bytes[8] >= 3).then_some(bytes[11])
+        (bytes[8] == 3).then_some(bytes[11])
     };
     flags().is_some_and(|flags| flags & SWMR != 0)
 }

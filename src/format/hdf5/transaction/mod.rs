@@ -55,7 +55,7 @@ impl TransactionFile {
         }
         let [version, .., marks] = begin;
         self.marked = version >= 3;
-        if self.marked && marks & signature::WRITERS != 0 {
+        if version == 3 && marks & signature::WRITERS != 0 {
             // The library looks for that in files of its own drivers only.
             return Err(super::open::marked(path));
         }
