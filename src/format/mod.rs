@@ -5,6 +5,8 @@ pub mod hdf5;
 pub mod npy;
 #[cfg(feature = "zarr")]
 pub mod zarr;
+#[cfg(any(feature = "hdf5", feature = "zarr"))]
+mod zstandard;
 
 use crate::error::{Error, Result, error};
 use crate::tree::{GroupRef, GroupSpec, Location, Mode, Node};

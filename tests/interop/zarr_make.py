@@ -85,6 +85,17 @@ for version in (2, 3):
                 add(f"codecs/{codec}", data, chunks=(4, 3), compressors=compressor)
             add("codecs/shuffle", data, chunks=(4, 3), filters=[numcodecs.Shuffle(4)], compressors=numcodecs.Zlib(1))
             add("codecs/fletcher32", data, chunks=(4, 3), filters=[numcodecs.Fletcher32()], compressors=None)
+            texts_checked = root.create_array("texts_checked", shape=texts.shape, dtype=str, chunks=(3,), compressors=numcodecs.Fletcher32())
+            texts_checked[...] = texts
+            note(name, "texts_checked", texts)
+            for key, values, delta in [
+                ("delta", data, numcodecs.Delta(dtype="i4")),
+                ("delta_narrow", data, numcodecs.Delta(dtype="i4", astype="i2")),
+                ("delta_bytes", numbers["uint8"], numcodecs.Delta(dtype="u1")),
+                # Of such floats differences and sums are exact.
+                ("delta_floats", np.round(numbers["float64"] * 64) / 64, numcodecs.Delta(dtype="f8")),
+            ]:
+                add(f"codecs/{key}", values, chunks=(4, 3), filters=[delta], compressors=numcodecs.Zstd(1))
             add("order_f", data, chunks=(4, 3), order="F")
             add("slashes", data, chunks=(4, 3), chunk_key_encoding={"name": "v2", "separator": "/"})
         else:
@@ -102,6 +113,11 @@ for version in (2, 3):
                     codecs[f"blosc_{cname}_{shuffle}"] = zc.BloscCodec(typesize=4, cname=cname, clevel=5, shuffle=shuffle)
             for codec, compressor in codecs.items():
                 add(f"codecs/{codec}", data, chunks=(4, 3), compressors=compressor)
+            for key, codecs in [("texts_checked", [zn.Fletcher32()]), ("texts_packed_and_checked", [zc.ZstdCodec(), zn.Fletcher32()])]:
+                checked = root.create_array(key, shape=texts.shape, dtype=str, chunks=(3,), compressors=codecs)
+                checked[...] = texts
+                note(name, key, texts)
+            add("codecs/delta", data, chunks=(4, 3), filters=[zn.Delta(dtype="i4")])
             add("sharded_checked", data, chunks=(3, 3), shards=(6, 6), compressors=[zc.ZstdCodec(), zn.Fletcher32()])
             add("sharded_start", data, chunks=(2, 2), shards={"shape": (4, 4), "index_location": "start"}, fill_value=3)
             add("sharded_floats", numbers["float32"].astype(">f4"), chunks=(2, 5), shards=(4, 10), fill_value=np.nan)

@@ -92,8 +92,10 @@ fn child() {
             }
         }
         "hundred" => {
+            // However long the other one holds the lock on a slow machine.
+            let patient = SaveOptions::new().timeout(Duration::from_secs(3600));
             for number in 0..100 {
-                saver.append(batch(id, number)).unwrap();
+                saver.save(batch(id, number), Indices::NONE, &patient).unwrap();
                 println!("@saved {number}");
             }
         }
@@ -113,7 +115,7 @@ fn kill_after(mut child: Child, wait: Duration) -> Option<i64> {
             }
         }
     });
-    if let Ok(n) = receiver.recv_timeout(Duration::from_secs(60)) {
+    if let Ok(n) = receiver.recv_timeout(Duration::from_secs(3600)) {
         said = Some(n);
         let end = Instant::now() + wait;
         while let Ok(n) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {

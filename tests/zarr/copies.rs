@@ -3,7 +3,7 @@
 use memh5::contract::{self, Targets};
 use memh5::copy::DeepCopy;
 use memh5::prelude::*;
-use memh5::tree::{DumpOptions, Group, GroupSpec, dump};
+use memh5::tree::{BitshuffleCompressor, DumpOptions, Group, GroupSpec, dump};
 use memh5::{AnyArray, DType, Filter, MemGroup};
 
 fn dumped(group: &dyn Group) -> String {
@@ -67,6 +67,39 @@ fn what_zarr_cannot_hold_is_named() {
     let error = DeepCopy::new().filters("**", [Filter::Lzf]).save(&tree, dir.path().join("u.zarr")).unwrap_err();
     assert_eq!(error.kind(), memh5::ErrorKind::Unsupported, "{error}");
     assert!(!dir.path().join("u.zarr").exists());
+}
+
+#[test]
+fn filters_without_a_counterpart_are_named_for_each_dataset_and_can_be_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let filters = [
+        Filter::Lzf,
+        Filter::Nbit,
+        Filter::ScaleOffset { kind: 2, factor: 0 },
+        Filter::Szip { options: 32, pixels_per_block: 8 },
+        Filter::Bitshuffle { block_size: 0, compressor: BitshuffleCompressor::None },
+        Filter::Other { id: 32013, optional: false, values: vec![1, 2] },
+    ];
+    let tree = MemGroup::new();
+    for (at, filter) in filters.iter().enumerate() {
+        tree.create_dataset(&format!("g/d{at}")).chunks([8]).filters([filter.clone()]).write((0..20i32).collect::<Vec<_>>()).unwrap();
+    }
+    let report = tree.to_file(dir.path().join("t.zarr")).unwrap();
+    assert_eq!(report.lost.len(), filters.len(), "{report}");
+    for (at, filter) in filters.iter().enumerate() {
+        let note = report.lost.iter().find(|note| note.path == format!("g/d{at}")).unwrap();
+        assert!(note.what.contains(&filter.id().to_string()) && note.what.contains("left out"), "{note}");
+    }
+    let report = DeepCopy::new().filters("g/*", [Filter::Zstd(3)]).save(&tree, dir.path().join("u.zarr")).unwrap();
+    assert!(report.lost.is_empty(), "{report}");
+    for store in ["t.zarr", "u.zarr"] {
+        let back = MemGroup::from_file(dir.path().join(store)).unwrap();
+        for at in 0..filters.len() {
+            let d = back.dataset(&format!("g/d{at}")).unwrap();
+            assert_eq!(d.read_slice::<Vec<i32>>(()).unwrap(), (0..20).collect::<Vec<_>>(), "{store} {at}");
+            assert_eq!(d.spec().unwrap().filters, if store == "u.zarr" { vec![Filter::Zstd(3)] } else { vec![] }, "{store} {at}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod copies;
 mod damage;
 mod faults;
 mod interop;
+mod labels;
 mod ranks;
 mod stores;
 mod tool;

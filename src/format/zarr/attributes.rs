@@ -5,6 +5,7 @@
 
 use super::document::OURS;
 use super::json::Object;
+use super::labels::{self, LABELS};
 use super::object::Handle;
 use super::value;
 use crate::array::AnyArray;
@@ -21,7 +22,7 @@ fn check_name(name: &str) -> Result<()> {
 pub(super) fn names(handle: &Handle) -> Result<Vec<String>> {
     handle.tree.reading(|| {
         let document = handle.node.document.read();
-        let mut names: Vec<String> = document.attributes.keys().cloned().collect();
+        let mut names = labels::listed(&document);
         if !document.is_tracked() {
             names.sort_unstable();
         }
@@ -30,18 +31,26 @@ pub(super) fn names(handle: &Handle) -> Result<Vec<String>> {
 }
 
 pub(super) fn count(handle: &Handle) -> Result<usize> {
-    handle.tree.reading(|| Ok(handle.node.document.read().attributes.len()))
+    handle.tree.reading(|| Ok(labels::listed(&handle.node.document.read()).len()))
 }
 
 pub(super) fn exists(handle: &Handle, name: &str) -> Result<bool> {
-    handle.tree.reading(|| Ok(handle.node.document.read().attributes.contains_key(name)))
+    handle.tree.reading(|| {
+        let document = handle.node.document.read();
+        Ok(document.attributes.contains_key(name) || name == LABELS && labels::of(&document).is_some())
+    })
 }
 
 pub(super) fn read(handle: &Handle, name: &str) -> Result<Option<AnyArray>> {
     handle.tree.reading(|| {
         let document = handle.node.document.read();
-        let Some(json) = document.attributes.get(name) else { return Ok(None) };
         let noted = document.ours.get("attributes").and_then(|a| a.get(name));
+        if let Some(names) = Some(()).filter(|()| name == LABELS).and_then(|()| labels::of(&document)) {
+            let exact = noted.and_then(|n| value::exact(n).ok());
+            let exact = exact.filter(|array| labels::from_array(&document, array).as_ref() == Some(&names));
+            return Ok(Some(exact.unwrap_or_else(|| AnyArray::from_strings(names))));
+        }
+        let Some(json) = document.attributes.get(name) else { return Ok(None) };
         if let Some(array) = noted.and_then(|n| value::exact(n).ok())
             && value::to_json(&array) == *json
         {
@@ -62,10 +71,19 @@ pub(super) fn write(handle: &Handle, name: &str, array: &AnyArray) -> Result<()>
         let note = if plain { None } else { Some(value::to_exact(array)?) };
         {
             let mut document = handle.node.document.write();
-            if document.is_tracked() {
-                document.attributes.shift_remove(name);
+            match Some(array).filter(|_| name == LABELS).and_then(|array| labels::from_array(&document, array)) {
+                Some(names) => labels::set(&mut document, &names),
+                None => {
+                    if name == LABELS {
+                        labels::remove(&mut document);
+                    }
+                    labels::note_own(&mut document, name, true);
+                    if document.is_tracked() {
+                        document.attributes.shift_remove(name);
+                    }
+                    document.attributes.insert(name.to_owned(), json);
+                }
             }
-            document.attributes.insert(name.to_owned(), json);
             set_note(&mut document.ours, name, note);
         }
         handle.tree.touch(&handle.node)
@@ -76,9 +94,11 @@ pub(super) fn delete(handle: &Handle, name: &str) -> Result<bool> {
     handle.tree.writing(|| {
         {
             let mut document = handle.node.document.write();
-            if document.attributes.shift_remove(name).is_none() {
+            let labels = name == LABELS && labels::remove(&mut document);
+            if document.attributes.shift_remove(name).is_none() && !labels {
                 return Ok(false);
             }
+            labels::note_own(&mut document, name, false);
             set_note(&mut document.ours, name, None);
         }
         handle.tree.touch(&handle.node)?;

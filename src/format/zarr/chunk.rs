@@ -4,6 +4,7 @@ use super::carrier::Carrier;
 use super::pack;
 use super::pipeline::Encoded;
 use super::plan::Plan;
+use super::scratch;
 use super::store::Store;
 use crate::array::Arena;
 use crate::error::{Error, ErrorKind, Result, bail, error};
@@ -24,7 +25,23 @@ pub(super) fn read(plan: &Plan, store: &Store, key: &str) -> Result<Option<Eleme
     decode(plan, key, bytes).map(Some)
 }
 
-pub(super) fn decode(plan: &Plan, key: &str, bytes: Vec<u8>) -> Result<Elements> {
+/// Reads the elements of a whole chunk to where they belong, if the [plan](Plan::straight) allows that. False if there is none.
+pub(super) fn read_into(plan: &Plan, store: &Store, key: &str, out: &mut [u8]) -> Result<bool> {
+    let mut buffer = scratch::take();
+    let there = store.get_reusing(key, &mut buffer)?;
+    if let Some(file) = there.and_then(|len| buffer.get(..len)) {
+        plan.pipeline.decode_into(file, out).map_err(|e| damaged(key, e))?;
+    }
+    scratch::give(Cow::Owned(buffer));
+    Ok(there.is_some())
+}
+
+fn damaged(key: &str, e: Error) -> Error {
+    let kind = if e.kind() == ErrorKind::Unsupported { ErrorKind::Unsupported } else { ErrorKind::Corrupt };
+    Error::new(kind, format!("the chunk '{key}' is damaged")).because(e)
+}
+
+fn decode(plan: &Plan, key: &str, bytes: Vec<u8>) -> Result<Elements> {
     let count = plan.chunk_len()?;
     if plan.raw {
         let wanted = crate::array::byte_len(&plan.chunks, plan.held.pack.packed)?;
@@ -33,11 +50,8 @@ pub(super) fn decode(plan: &Plan, key: &str, bytes: Vec<u8>) -> Result<Elements>
         }
         return Ok(Elements::Fixed(bytes));
     }
-    let damaged = |e: Error| {
-        let kind = if e.kind() == ErrorKind::Unsupported { ErrorKind::Unsupported } else { ErrorKind::Corrupt };
-        Error::new(kind, format!("the chunk '{key}' is damaged")).because(e)
-    };
-    match plan.pipeline.decode(bytes, count).map_err(damaged)? {
+    let damaged = |e: Error| damaged(key, e);
+    match plan.pipeline.decode(Cow::Owned(bytes), count).map_err(damaged)? {
         Encoded::Fixed(bytes) => {
             if bytes.len() != count.saturating_mul(plan.held.pack.packed) {
                 bail!(Corrupt, "the chunk '{key}' has {} bytes for {count} elements", bytes.len());

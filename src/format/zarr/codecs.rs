@@ -174,7 +174,7 @@ pub(super) fn v2_to_v3(codec: &Value, size: usize) -> Result<Value> {
             configuration.clear();
             "vlen-bytes"
         }
-        "shuffle" | "fletcher32" | "zlib" | "bz2" | "adler32" | "fixedscaleoffset" | "bitround" => &format!("numcodecs.{id}"),
+        "shuffle" | "delta" | "fletcher32" | "zlib" | "bz2" | "adler32" | "fixedscaleoffset" | "bitround" => &format!("numcodecs.{id}"),
         other => return Err(error!(Unsupported, "the codec '{other}' of Zarr v2 is not known here")),
     };
     Ok(json!({ "name": name, "configuration": configuration }))

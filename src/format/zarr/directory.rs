@@ -123,18 +123,26 @@ impl Directory {
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let mut out = Vec::new();
+        Ok(self.get_reusing(key, &mut out)?.map(|there| {
+            out.truncate(there);
+            out
+        }))
+    }
+
+    /// Reads to the beginning of a buffer, which grows if it has to; returns the length.
+    pub(super) fn get_reusing(&self, key: &str, out: &mut Vec<u8>) -> Result<Option<usize>> {
         self.read(key, |file| {
             let info = retry(|| file.info())?;
             if info.kind == FileKind::Directory {
                 return Err(io::ErrorKind::NotFound.into());
             }
             let len = usize::try_from(info.len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-            let mut out = Vec::new();
-            out.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-            out.resize(len, 0);
-            let there = fill(file, &mut out)?;
-            out.truncate(there);
-            Ok(out)
+            if out.len() < len {
+                out.try_reserve_exact(len - out.len()).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+                out.resize(len, 0);
+            }
+            fill(file, out.get_mut(..len).unwrap_or_default())
         })
     }
 

@@ -1,9 +1,12 @@
 //! The codecs of an array: from the elements of a chunk to the bytes of its file, and back.
 
 use super::carrier::{Carrier, Held, named};
+use super::delta::{self, Delta};
+use super::scratch;
 use super::shards::{self, Shards};
 use crate::dtype::Order;
 use crate::error::{Error, ErrorKind, Result, bail, error};
+use crate::format::zstandard;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -42,6 +45,11 @@ enum Front {
 #[derive(Debug)]
 enum Back {
     Library(Arc<dyn BytesToBytesCodecTraits>),
+    Zstd {
+        level: i32,
+        checksum: bool,
+    },
+    Delta(Delta),
     /// HDF5's checksum; that of the library is another one for an odd number of bytes.
     Fletcher32,
     /// A block of LZ4 with its length before it, as numcodecs writes it.
@@ -74,7 +82,10 @@ impl Pipeline {
         data_type: DataType,
         fill_value: FillValue,
     ) -> Result<Self> {
+        let moved = delta::moved(codecs);
+        let codecs = moved.as_deref().unwrap_or(codecs);
         let (mut front, mut back) = (Vec::<MetadataV3>::new(), Vec::new());
+        let mut big = false;
         let (mut serialised, mut variable, mut same) = (false, false, true);
         for codec in codecs {
             let name = named(codec).map_or("", |(name, _)| name);
@@ -84,10 +95,11 @@ impl Pipeline {
                 back.push(match name {
                     "numcodecs.fletcher32" => Back::Fletcher32,
                     "numcodecs.lz4" => Back::Lz4,
+                    delta::DELTA => Back::Delta(Delta::new(named(codec).and_then(|(_, configuration)| configuration), big)?),
                     _ => match Codec::from_metadata(&metadata)
                         .map_err(|e| unsupported(&format!("the codec '{name}' is not known here"), e))?
                     {
-                        Codec::BytesToBytes(codec) => Back::Library(codec),
+                        Codec::BytesToBytes(library) => zstd(codec).unwrap_or(Back::Library(library)),
                         _ => bail!(Corrupt, "the codec '{name}' is out of its place"),
                     },
                 });
@@ -98,6 +110,7 @@ impl Pipeline {
                 "bytes" | "endian" | "sharding_indexed" | "pcodec" | "numcodecs.pcodec" | "packbits" | "zfp" | "numcodecs.zfpy"
             ) || name.starts_with("vlen-");
             variable |= name.starts_with("vlen-");
+            big |= delta::is_big(codec);
             let native = held.carrier == Carrier::Fixed || held.order == Order::NATIVE || held.pack.packed == 1;
             same &= matches!(name, "bytes" | "endian") && native;
             if name != "sharding_indexed" && !name.starts_with("vlen-") {
@@ -138,6 +151,12 @@ impl Pipeline {
             let before = given;
             given = match (&codec, before) {
                 (Back::Library(codec), before) => codec.encoded_representation(&before),
+                (Back::Zstd { .. }, BytesRepresentation::FixedSize(n)) => {
+                    BytesRepresentation::BoundedSize(zstandard::bound(n as usize) as u64)
+                }
+                (Back::Zstd { .. }, _) => BytesRepresentation::UnboundedSize,
+                (Back::Delta(delta), BytesRepresentation::FixedSize(n)) => BytesRepresentation::FixedSize(delta.encoded_len(n)),
+                (Back::Delta(_), before) => before,
                 (Back::Fletcher32, BytesRepresentation::FixedSize(n)) => BytesRepresentation::FixedSize(n + 4),
                 (Back::Fletcher32, BytesRepresentation::BoundedSize(n)) => BytesRepresentation::BoundedSize(n + 4),
                 (Back::Fletcher32, before) => before,
@@ -154,18 +173,25 @@ impl Pipeline {
         matches!(self.front, Front::Same) && self.back.is_empty()
     }
 
+    /// True if the bytes of the elements come out of one decompression, which [`decode_into`](Self::decode_into) then does in their place.
+    pub(super) fn is_straight(&self) -> bool {
+        matches!(self.front, Front::Same) && matches!(self.back.first(), Some((Back::Zstd { .. }, _)))
+    }
+
+    /// Puts the elements of a chunk's file where they belong.
+    pub(super) fn decode_into(&self, file: &[u8], out: &mut [u8]) -> Result<()> {
+        let mut bytes = Cow::Borrowed(file);
+        for (codec, given) in self.back.iter().skip(1).rev() {
+            bytes = codec.decode(bytes, given)?;
+        }
+        unpack_zstd(&bytes, out)
+    }
+
     /// The elements of a chunk's file. (`count` of them.)
-    pub(super) fn decode<'a>(&self, file: Vec<u8>, count: usize) -> Result<Encoded<'a>> {
-        let mut bytes: Cow<'_, [u8]> = Cow::Owned(file);
+    pub(super) fn decode<'a>(&self, file: Cow<'_, [u8]>, count: usize) -> Result<Encoded<'a>> {
+        let mut bytes = file;
         for (codec, given) in self.back.iter().rev() {
-            bytes = match codec {
-                Back::Fletcher32 => Cow::Owned(check_fletcher32(bytes.into_owned())?),
-                Back::Lz4 => Cow::Owned(unpack_lz4(&bytes)?),
-                Back::Library(codec) => {
-                    let decoded = guarded(|| codec.decode(bytes, given, &options()))?;
-                    Cow::Owned(decoded.into_owned())
-                }
-            };
+            bytes = codec.decode(bytes, given)?;
         }
         match &self.front {
             Front::Same => Ok(Encoded::Fixed(Cow::Owned(bytes.into_owned()))),
@@ -184,7 +210,6 @@ impl Pipeline {
 
     /// The file of a chunk.
     pub(super) fn encode<'a>(&self, elements: Encoded<'a>) -> Result<Cow<'a, [u8]>> {
-        let failed = |e: &dyn std::fmt::Display| error!(Unsupported, "the codecs cannot store the elements: {e}");
         let mut bytes = match (&self.front, elements) {
             (Front::Same, Encoded::Fixed(bytes)) => bytes,
             (Front::Variable, Encoded::Variable(bytes, offsets)) => Cow::Owned(join_variable(&bytes, &offsets)?),
@@ -193,26 +218,81 @@ impl Pipeline {
                 let whole = match elements {
                     Encoded::Fixed(bytes) => ArrayBytes::new_flen(bytes),
                     Encoded::Variable(bytes, offsets) => {
-                        let offsets = ArrayBytesOffsets::new(offsets).map_err(|e| failed(&e))?;
-                        ArrayBytes::new_vlen(bytes, offsets).map_err(|e| failed(&e))?
+                        let offsets = ArrayBytesOffsets::new(offsets).map_err(|e| refused(&e))?;
+                        ArrayBytes::new_vlen(bytes, offsets).map_err(|e| refused(&e))?
                     }
                 };
-                chain.encode(whole, &self.shape, &self.data_type, &self.fill_value, &options()).map_err(|e| failed(&e))?
+                chain.encode(whole, &self.shape, &self.data_type, &self.fill_value, &options()).map_err(|e| refused(&e))?
             }
             _ => bail!(Unsupported, "the codecs of the array are not those of its type"),
         };
         for (codec, _) in &self.back {
-            bytes = match codec {
-                Back::Library(codec) => codec.encode(bytes, &options()).map_err(|e| failed(&e))?,
-                Back::Lz4 => Cow::Owned(pack_lz4(&bytes)?),
-                Back::Fletcher32 => {
-                    let mut bytes = bytes.into_owned();
-                    bytes.extend_from_slice(&fletcher32(&bytes).to_le_bytes());
-                    Cow::Owned(bytes)
-                }
-            };
+            bytes = codec.encode(bytes)?;
         }
         Ok(bytes)
+    }
+}
+
+impl Back {
+    fn decode<'b>(&self, bytes: Cow<'b, [u8]>, given: &BytesRepresentation) -> Result<Cow<'b, [u8]>> {
+        Ok(match self {
+            Self::Fletcher32 => Cow::Owned(check_fletcher32(bytes.into_owned())?),
+            Self::Lz4 => Cow::Owned(unpack_lz4(&bytes)?),
+            Self::Delta(delta) => Cow::Owned(delta.decode(&bytes)?),
+            Self::Library(codec) => guarded(|| codec.decode(bytes, given, &options()))?,
+            Self::Zstd { .. } => {
+                let len = match given {
+                    BytesRepresentation::FixedSize(n) => usize::try_from(*n).ok(),
+                    _ => zstandard::told_len(&bytes)?,
+                };
+                let Some(len) = len else { return zstandard::decompress(&bytes).map(Cow::Owned) };
+                // Before memory is taken for it.
+                zstandard::check_len(&bytes, len)?;
+                let mut out = Vec::new();
+                out.try_reserve_exact(len).map_err(|e| error!(Io, "there is no memory for a chunk of {len} bytes").because(e))?;
+                out.resize(len, 0);
+                unpack_zstd(&bytes, &mut out)?;
+                Cow::Owned(out)
+            }
+        })
+    }
+
+    fn encode<'b>(&self, bytes: Cow<'b, [u8]>) -> Result<Cow<'b, [u8]>> {
+        Ok(match self {
+            Self::Library(codec) => codec.encode(bytes, &options()).map_err(|e| refused(&e))?,
+            Self::Lz4 => Cow::Owned(pack_lz4(&bytes)?),
+            Self::Delta(delta) => Cow::Owned(delta.encode(&bytes)),
+            Self::Zstd { level, checksum } => {
+                let mut out = scratch::take();
+                zstandard::compress(&bytes, *level, *checksum, &mut out)?;
+                Cow::Owned(out)
+            }
+            Self::Fletcher32 => {
+                let mut bytes = bytes.into_owned();
+                bytes.extend_from_slice(&fletcher32(&bytes).to_le_bytes());
+                Cow::Owned(bytes)
+            }
+        })
+    }
+}
+
+fn refused(e: &dyn std::fmt::Display) -> Error {
+    error!(Unsupported, "the codecs cannot store the elements: {e}")
+}
+
+/// Zstandard by its own library, with contexts and buffers that are kept.
+fn zstd(codec: &Value) -> Option<Back> {
+    let (name, configuration) = named(codec)?;
+    let level = configuration.and_then(|c| c.get("level")).and_then(Value::as_i64).and_then(|level| i32::try_from(level).ok())?;
+    let checksum = configuration.and_then(|c| c.get("checksum")).and_then(Value::as_bool).unwrap_or(false);
+    (name == "zstd").then_some(Back::Zstd { level, checksum })
+}
+
+fn unpack_zstd(bytes: &[u8], out: &mut [u8]) -> Result<()> {
+    zstandard::check_len(bytes, out.len())?;
+    match zstandard::decompress_into(bytes, out)? {
+        len if len == out.len() => Ok(()),
+        len => bail!(Corrupt, "it holds {len} bytes in place of {}", out.len()),
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) fill: Option<AnyArray>,
     /// True if a chunk's file is the bytes of its elements as they are in memory.
     pub(super) raw: bool,
+    /// True if the elements of a chunk come out of its file in their place.
+    pub(super) straight: bool,
     keys: Keys,
     pub(super) filters: Vec<Filter>,
 }
@@ -123,7 +125,8 @@ impl Plan {
         let bytes = crate::array::byte_len(&chunks, held.pack.packed.max(1))?;
         let pipeline = Pipeline::new(file_codecs, &held, shape, bytes, data_type, fill_value)?;
         let raw = held.pack.is_same() && pipeline.is_plain();
-        Ok(Self { dtype, held, chunks, inner, pipeline, fill, raw, keys, filters })
+        let straight = held.pack.is_same() && pipeline.is_straight();
+        Ok(Self { dtype, held, chunks, inner, pipeline, fill, raw, straight, keys, filters })
     }
 
     /// Where a chunk is, relative to the array.

@@ -96,6 +96,16 @@ impl Source<'_> {
             let Some(part) = out.get_mut(from - base..to - base) else { bail!(Shape, "a chunk lies outside of the result") };
             let key = self.chunk_key(job);
             let wanted = crate::array::byte_len(&self.plan.chunks, self.plan.held.pack.packed)? as u64;
+            if !self.plan.raw {
+                return match part.len() as u64 == wanted {
+                    true if chunk::read_into(self.plan, self.store, &key, part)? => Ok(()),
+                    true => self.put(job, None, out, base),
+                    false => {
+                        let elements = self.load(job)?;
+                        self.put(job, elements, out, base)
+                    }
+                };
+            }
             return match self.store.get_into(&key, part)? {
                 Some(len) if len == wanted => Ok(()),
                 Some(len) => bail!(Corrupt, "the chunk '{key}' has {len} bytes in place of {wanted}"),
@@ -108,7 +118,7 @@ impl Source<'_> {
 
     /// The bytes of the result that the beginning of the chunk's file fills as it is, if it does.
     fn straight(&self, job: &Job) -> Option<(usize, usize)> {
-        if !self.plan.raw || !matches!(job.pieces, Pieces::Box(_)) {
+        if !(self.plan.raw || self.plan.straight) || !matches!(job.pieces, Pieces::Box(_)) {
             return None;
         }
         let (mut only, mut runs) = (None, 0);

@@ -107,7 +107,7 @@ impl Shards {
             let Some(bytes) = range.and_then(|(from, to)| file.get(from..to)) else {
                 bail!(Corrupt, "its index leads beyond its end");
             };
-            parts.push(Some(self.inner.decode(bytes.to_vec(), len)?));
+            parts.push(Some(self.inner.decode(Cow::Borrowed(bytes), len)?));
         }
         let mut result = Ok(());
         if self.size > 0 {

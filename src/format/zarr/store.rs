@@ -48,6 +48,17 @@ impl Store {
         }
     }
 
+    /// The whole value of a key at the beginning of a buffer, which grows if it has to; its length, or `None` if there is none.
+    pub(super) fn get_reusing(&self, key: &str, buffer: &mut Vec<u8>) -> Result<Option<usize>> {
+        match self {
+            Self::Directory(directory) => directory.get_reusing(key, buffer),
+            Self::Zip(archive) => Ok(archive.get(key)?.map(|value| {
+                *buffer = value;
+                buffer.len()
+            })),
+        }
+    }
+
     /// The first bytes of a value into a buffer that has to be filled, and the length of the value; `None` if there is none.
     pub(super) fn get_into(&self, key: &str, out: &mut [u8]) -> Result<Option<u64>> {
         match self {

@@ -7,6 +7,7 @@ use super::pack;
 use super::parallel;
 use super::plan::Plan;
 use super::redo::Staged;
+use super::scratch;
 use super::store::{Store, join};
 use crate::array::AnyArray;
 use crate::error::Result;
@@ -260,10 +261,20 @@ impl Target<'_> {
     fn put<'b>(&self, directory: &Directory, key: &str, empty: bool, encode: impl FnOnce() -> Result<Cow<'b, [u8]>>) -> Result<()> {
         match self.staged {
             // What waits can take the place of a chunk, and not take it away.
-            Some(staged) if !empty || directory.exists(key)? => staged.put(key, &encode()?),
+            Some(staged) if !empty || directory.exists(key)? => {
+                let file = encode()?;
+                staged.put(key, &file)?;
+                scratch::give(file);
+                Ok(())
+            }
             Some(_) => Ok(()),
             None if empty => directory.erase(key),
-            None => directory.set(key, &encode()?),
+            None => {
+                let file = encode()?;
+                directory.set(key, &file)?;
+                scratch::give(file);
+                Ok(())
+            }
         }
     }
 

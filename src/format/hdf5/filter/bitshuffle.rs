@@ -5,8 +5,8 @@
 //! both uncompressed; each block is then its compressed length (4 bytes) and its compressed bytes.
 
 use super::transpose::{shuffle, unshuffle};
-use super::zstandard;
 use crate::error::{Error, Result, bail, error};
+use crate::format::zstandard;
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 
 /// The filter's own choice of a block: about that many bytes.

@@ -6,8 +6,9 @@
 #![allow(unsafe_code)]
 
 use super::bitshuffle::Params;
-use super::{BITSHUFFLE, BLOSC, BZIP2, LZ4, LZF, ZSTD, blosc, bzip, lz4, lzf, zstandard};
+use super::{BITSHUFFLE, BLOSC, BZIP2, LZ4, LZF, ZSTD, blosc, bzip, lz4, lzf};
 use crate::error::{Result, bail, error};
+use crate::format::zstandard;
 use hdf5_sys::h5::{H5allocate_memory, H5free_memory};
 use hdf5_sys::h5e::{H5E_CALLBACK, H5E_DEFAULT, H5E_ERR_CLS, H5E_PLINE, H5Epush2};
 use hdf5_sys::h5i::hid_t;

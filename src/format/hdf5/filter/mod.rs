@@ -14,7 +14,6 @@ mod pipeline;
 #[cfg(test)]
 mod tests;
 mod transpose;
-mod zstandard;
 
 pub(super) use pipeline::{apply, read, stored};
 

@@ -1,8 +1,12 @@
-//! Zstandard (filter 32015), and the same inside bitshuffle.
+//! Zstandard: HDF5's filter 32015, the same inside bitshuffle, and Zarr's codec.
+//!
+//! A thread keeps the contexts of the library from chunk to chunk: to make them anew for each costs fresh pages.
 
 use crate::error::{Result, bail, error};
+use std::cell::Cell;
 use std::io::Read;
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::bulk::Decompressor;
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, ErrorCode, WriteBuf, get_error_name};
 
 /// No frame holds more: a block of 128 KiB takes at least 4 bytes, and a frame's header adds a few.
 const RATIO: usize = 128 * 1024 / 3;
@@ -17,18 +21,57 @@ pub(super) fn bound(len: usize) -> usize {
 }
 
 /// Compresses one piece after the other.
-pub(super) struct Packer(Compressor<'static>);
+pub(super) struct Packer(CCtx<'static>);
 
 impl Packer {
     pub(super) fn new(level: i32) -> Result<Self> {
-        let compressor = Compressor::new(level).map_err(|e| error!(InvalidArgument, "zstd does not take the level {level}").because(e))?;
-        Ok(Self(compressor))
+        Self::with_checksum(level, false)
+    }
+
+    /// Frames that end with a checksum of what they hold, or not.
+    fn with_checksum(level: i32, checksum: bool) -> Result<Self> {
+        let Some(mut context) = CCtx::try_create() else { bail!(Io, "there is no memory to compress chunks") };
+        let refused = |code| error!(InvalidArgument, "zstd does not take the level {level}: {}", get_error_name(code));
+        context.set_parameter(CParameter::CompressionLevel(level)).map_err(refused)?;
+        context.set_parameter(CParameter::ChecksumFlag(checksum)).map_err(refused)?;
+        Ok(Self(context))
     }
 
     /// Compresses into `out`, which has [`bound`] bytes, and returns the length.
-    pub(super) fn pack(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize> {
-        self.0.compress_to_buffer(input, out).map_err(|e| error!(Io, "zstd cannot compress a chunk").because(e))
+    pub(super) fn pack<B: WriteBuf + ?Sized>(&mut self, input: &[u8], out: &mut B) -> Result<usize> {
+        self.0.compress2(out, input).map_err(|code| error!(Io, "zstd cannot compress a chunk: {}", get_error_name(code)))
     }
+}
+
+/// A context of so many bytes is kept at most; those of the highest levels take a hundred times as many.
+#[cfg(feature = "zarr")]
+const MOST_KEPT: usize = 16 << 20;
+
+thread_local! {
+    #[cfg(feature = "zarr")]
+    static PACKER: Cell<Option<(i32, bool, Packer)>> = const { Cell::new(None) };
+    static UNPACKER: Cell<Option<DCtx<'static>>> = const { Cell::new(None) };
+}
+
+/// Compresses into a vector, whose room is used again.
+#[cfg(feature = "zarr")]
+pub(super) fn compress(input: &[u8], level: i32, checksum: bool, out: &mut Vec<u8>) -> Result<()> {
+    out.clear();
+    if out.try_reserve(bound(input.len())).is_err() {
+        bail!(Io, "there is no memory to compress a chunk of {} bytes", input.len());
+    }
+    let kept = PACKER.try_with(Cell::take).ok().flatten();
+    let mut packer = match kept {
+        Some((l, c, packer)) if (l, c) == (level, checksum) => packer,
+        _ => Packer::with_checksum(level, checksum)?,
+    };
+    packer.pack(input, out)?;
+    if packer.0.sizeof() <= MOST_KEPT {
+        // At the end of the thread there is no place, and it is freed.
+        let mut packer = Some((level, checksum, packer));
+        let _ = PACKER.try_with(|place| place.set(packer.take()));
+    }
+    Ok(())
 }
 
 /// Checks that a frame can hold that many bytes.
@@ -51,7 +94,14 @@ pub(super) fn told_len(frame: &[u8]) -> Result<Option<usize>> {
 
 /// Decompresses into `out` and returns the length.
 pub(super) fn decompress_into(frame: &[u8], out: &mut [u8]) -> Result<usize> {
-    zstd::bulk::decompress_to_buffer(frame, out).map_err(|e| error!(Corrupt, "zstd data are damaged").because(e))
+    let Some(mut context) = UNPACKER.try_with(Cell::take).ok().flatten().or_else(DCtx::try_create) else {
+        bail!(Io, "there is no memory to decompress a chunk");
+    };
+    let damaged = |code: ErrorCode| error!(Corrupt, "zstd data are damaged: {}", get_error_name(code));
+    let len = context.decompress(out, frame).map_err(damaged)?;
+    let mut context = Some(context);
+    let _ = UNPACKER.try_with(|place| place.set(context.take()));
+    Ok(len)
 }
 
 /// Decompresses data of unknown length; memory is taken only for what really comes out.
