@@ -22,7 +22,7 @@ const CHUNK: usize = 4 << 10;
 /// Of more chunks than this the library is not asked: each question takes the longer the more there are.
 const ASKED: usize = 256;
 /// The bytes that are worth a thread, and the most threads.
-const SHARE: usize = 2 << 20;
+const SHARE: usize = 8 << 20;
 const THREADS: usize = 4;
 /// The bytes that a thread takes at once.
 const UNIT: usize = 1 << 20;
