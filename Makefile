@@ -2,6 +2,7 @@
 # make test    all tests, with h5py as the peer in a throw-away venv
 # make lint    formatting, clippy, documentation
 # make bench   speed beside h5py, and of ranks beside caput's exchange and C programs, as ratios
+# make test-stacks  the tests on other C libraries: parallel HDF5 2.2, MPICH, static HDF5; sets of features. Half an hour; its last result is in docs/stacks.md
 # make interop the heavy peers (spine; raygent where MEMH5_RAYGENT_PYTHON has it), in throw-away venvs; its last result is in docs/interop.md
 #
 # Builds: memory only (no C at all) in target/memory, HDF5 (serial) in target, MPI with parallel HDF5 in target/mpi.
@@ -13,7 +14,7 @@ MPI     := $(FEATURES),mpi --target-dir target/mpi
 RANKS   := --config "target.'cfg(unix)'.runner='scripts/mpirun.sh'"
 PYTHON  := $(CURDIR)/target/venv/light/bin/python
 
-.PHONY: demo test test-memory test-serial test-mpi lint bench interop packages packages-mpi venv clean
+.PHONY: demo test test-memory test-serial test-mpi test-stacks lint bench interop packages packages-mpi venv clean
 
 demo: packages packages-mpi
 	$(SERIAL) cargo build --bins
@@ -35,6 +36,9 @@ test-mpi: packages-mpi
 	$(PARALLEL) cargo test $(MPI) --no-run --test mpi --test mpi_faults
 	for ranks in 1 2 3 4; do MEMH5_RANKS=$$ranks $(PARALLEL) cargo test $(MPI) --quiet $(RANKS) --test mpi || exit 1; done
 	$(PARALLEL) cargo test $(MPI) --quiet --test mpi_faults
+
+test-stacks: packages packages-mpi venv
+	for stack in features mpich hdf5-2.2 static; do scripts/stacks.sh $$stack || exit 1; done
 
 lint: packages packages-mpi
 	cargo fmt --check

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a command with HDF5_DIR set to the wanted build of the library, unless it is set already.
-# usage: scripts/with-hdf5.sh serial|openmpi COMMAND..
+# usage: scripts/with-hdf5.sh serial|openmpi|mpich COMMAND..
 # (With several HDF5 packages installed and HDF5_DIR unset, pkg-config may choose the MPI build.)
 set -eu
 flavour=$1
@@ -21,5 +21,9 @@ if [ -z "${HDF5_DIR:-}" ] && command -v dpkg >/dev/null 2>&1; then
             export HDF5_DIR
         fi
     done
+fi
+# Where both are installed, `mpicc` and `mpirun` are those of Open MPI.
+if [ "$flavour" = mpich ]; then
+    export MPICC="${MPICC:-mpicc.mpich}" MEMH5_MPIRUN="${MEMH5_MPIRUN:-mpirun.mpich}"
 fi
 exec "$@"

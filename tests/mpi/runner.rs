@@ -6,9 +6,10 @@ use memh5::distributed::{CommRef, Mpi};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// How long a case may take, in seconds. Those that move many GiB (`MEMH5_LONG`) take their time.
+/// How long a case may take: a minute, or `MEMH5_CASE_SECONDS`, for ranks that wait for a core. Those that move many GiB (`MEMH5_LONG`) take their time.
 fn limit() -> Duration {
-    Duration::from_secs(if std::env::var_os("MEMH5_LONG").is_some() { 900 } else { 60 })
+    let said = std::env::var("MEMH5_CASE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(said.unwrap_or(if std::env::var_os("MEMH5_LONG").is_some() { 900 } else { 60 }))
 }
 
 /// Runs the cases whose names contain an argument; all without arguments. Returns the exit code.

@@ -212,6 +212,11 @@ fn every_filter_on_straddling_chunks(comm: &CommRef) -> Result<()> {
         (&[scale(0, 2)], true),
     ];
     let (tree, serial) = (MemGroup::distributed(comm.clone()), MemGroup::new());
+    let has_szip = {
+        let (dir, probe) = (tempfile::tempdir().unwrap(), MemGroup::new());
+        probe.create_dataset("probe").chunks([8]).filter(szip(4)).write(vec![0; 8])?;
+        probe.to_file(dir.path().join("probe.h5")).is_ok()
+    };
     for (k, (filters, floats)) in pipelines.iter().enumerate() {
         // Numbers that need all codes of a scale: the fill value among them, too.
         let numbers = ndarray::ArrayD::from_shape_fn(vec![13, 11], |i| (i[0] * 11 + i[1]) as i32 - 70);
@@ -219,8 +224,8 @@ fn every_filter_on_straddling_chunks(comm: &CommRef) -> Result<()> {
         let whole = if filters[0] == scale(0, 2) { whole.astype(&DType::F64, memh5::Cast::Exact)? } else { whole };
         for (c, chunks) in [[1, 1], [3, 4], [5, 11], [13, 3], [20, 20]].into_iter().enumerate() {
             let chunks = [chunks[0].min(13), chunks[1].min(11)];
-            // A chunk has to have as many elements as a block of szip.
-            if matches!(filters[0], Filter::Szip { .. }) && chunks[1] < 8 {
+            // A chunk has to have as many elements as a block of szip, which not every HDF5 library has.
+            if matches!(filters[0], Filter::Szip { .. }) && (chunks[1] < 8 || !has_szip) {
                 continue;
             }
             for fill in [None, Some(-3)] {

@@ -8,7 +8,7 @@
 //! A load begins at rank 0 too: it reads all but the distributed elements and sends it to the others as one message. Then all ranks read their
 //! parts.
 //!
-//! Chunks with filters are packed by all ranks and written by rank 0 ([`packed`]), unless parallel HDF5 is 1.14 or later. Where they lie across
+//! Chunks with filters are packed by all ranks and written by rank 0 ([`packed`]), never by parallel HDF5. Where they lie across
 //! ranks, the elements are first moved between ranks so that each chunk belongs to one ([`align`]).
 
 mod align;

@@ -1,8 +1,10 @@
 //! Chunks with filters: each rank packs those that are its own, rank 0 writes them as they are.
 //!
-//! So all ranks compress at once, and the file is written by one process through the ordinary driver. Parallel HDF5 before 1.14 compresses on
-//! all ranks too, but it loses which filters a chunk was stored without (an incompressible chunk of LZF cannot be read again), fills
-//! every chunk before it writes it, and decompresses chunks that two ranks share.
+//! So all ranks compress at once, and the file is written by one process through the ordinary driver. Parallel HDF5 compresses on all
+//! ranks too, but 1.10 loses which filters a chunk was stored without (an incompressible chunk of LZF cannot be read again), fills every chunk
+//! before it writes it, and decompresses chunks that two ranks share. And a failure of one rank's write within its collective call is no failure of
+//! the others, up to 2.2: on a full disk they wait for ever, and a rank at its limit on the size of files leaves a file that is not whole and closes
+//! without an error. What compressed chunks will take cannot be taken beforehand, as it is for other elements.
 
 use super::align::Storage;
 use super::cut::{Box, Cut, intersection, lengths, pieces, selection, within};

@@ -1,8 +1,7 @@
 //! Elements through parallel HDF5: all ranks of an MPI communicator have the file open and transfer together.
 
-use super::align::{self, Storage};
-use super::cut::{Box, Cut, is_empty, lengths, pieces, selection, within};
-use super::exchange::exchange;
+use super::align::Storage;
+use super::cut::{Box, Cut, is_empty, lengths, pieces};
 use crate::array::AnyArray;
 use crate::distributed::array::exchange::{Block, exchange as move_between};
 use crate::distributed::{Communicator, MpiComm, Partition, Step};
@@ -13,8 +12,6 @@ use std::path::Path;
 
 /// The most bytes of one transfer of a rank. Below what the C ints of MPI implementations count.
 const TRANSFER: usize = 512 << 20;
-/// The same where chunks have filters: the library keeps all chunks of a transfer in memory.
-const FILTERED: usize = 64 << 20;
 /// The bytes of whole rows that a rank takes at a time.
 const ROWS: usize = 16 << 20;
 
@@ -79,14 +76,12 @@ impl<'s> Collective<'s> {
     /// Writes a dataset from the parts that the ranks have.
     pub(super) fn write(&self, path: &str, have: &Cut, local: &AnyArray, storage: &Storage) -> Result<()> {
         let step = self.step;
-        let cut = align::cut_for(have, storage);
         let contiguous = storage.chunks.is_none();
-        let dataset = step.agree(self.file.dataset(path, contiguous).and_then(|d| check(d, local, &cut)))?;
+        let dataset = step.agree(self.file.dataset(path, contiguous).and_then(|d| check(d, local, have)))?;
         if contiguous && have.axis > 0 {
             return self.write_rows(&dataset, have, local);
         }
-        let moved = exchange(step, local.clone(), have, &cut)?;
-        let written = each_piece(&cut, &moved, storage, step.comm().rank(), |place, part| match place {
+        let written = each_piece(have, local, step.comm().rank(), |place, part| match place {
             Some(place) => dataset.write(Some(&slab(place)), part),
             None => dataset.write(None, &[]),
         });
@@ -123,12 +118,12 @@ impl<'s> Collective<'s> {
             self.read_rows(&dataset, axes, cut, &mut array)?;
             return Ok(array);
         }
-        let (budget, part) = (budget(storage), cut.part(rank));
+        let part = cut.part(rank);
         let mut failed = Ok(());
         // Cut for memory only: each piece is adjacent there.
-        let mine = pieces(&part, item, None, budget);
+        let mine = pieces(&part, item, None, TRANSFER);
         let mut at = 0;
-        for k in 0..calls(cut, item, None, budget) {
+        for k in 0..calls(cut, item) {
             let read = match mine.get(k) {
                 Some(piece) if failed.is_ok() => {
                     let bytes = lengths(piece).iter().product::<usize>() * item;
@@ -225,43 +220,27 @@ fn check<'f>(dataset: ParallelDataset<'f>, moved: &AnyArray, cut: &Cut) -> Resul
     Ok(dataset)
 }
 
-fn budget(storage: &Storage) -> usize {
-    if !storage.filters.is_empty() { FILTERED } else { TRANSFER }
-}
-
 /// How often the rank with the most pieces calls: all call as often.
-fn calls(cut: &Cut, item: usize, chunks: Option<&[usize]>, budget: usize) -> usize {
-    (0..cut.ranks()).map(|rank| pieces(&cut.part(rank), item, chunks, budget).len()).max().unwrap_or(0)
+fn calls(cut: &Cut, item: usize) -> usize {
+    (0..cut.ranks()).map(|rank| pieces(&cut.part(rank), item, None, TRANSFER).len()).max().unwrap_or(0)
 }
 
 /// Calls the function for each piece of this rank's part with its bytes, then without a piece until all ranks have done theirs. After a failure
 /// it goes on without pieces, for the others wait in their calls.
-fn each_piece(
-    cut: &Cut,
-    local: &AnyArray,
-    storage: &Storage,
-    rank: usize,
-    mut f: impl FnMut(Option<&Box>, &[u8]) -> Result<()>,
-) -> Result<()> {
-    let (item, budget) = (local.dtype().itemsize(), budget(storage));
-    let chunks = storage.whole_chunks();
-    let whole = cut.part(rank);
-    let mine = pieces(&whole, item, chunks, budget);
+fn each_piece(cut: &Cut, local: &AnyArray, rank: usize, mut f: impl FnMut(Option<&Box>, &[u8]) -> Result<()>) -> Result<()> {
+    let item = local.dtype().itemsize();
+    let mine = pieces(&cut.part(rank), item, None, TRANSFER);
     let bytes = local.raw().0;
     let mut failed = Ok(());
     let mut at = 0;
-    for k in 0..calls(cut, item, chunks, budget) {
+    for k in 0..calls(cut, item) {
         let done = match mine.get(k) {
-            Some(piece) if failed.is_ok() && chunks.is_none() => {
+            Some(piece) if failed.is_ok() => {
                 // Adjacent in memory.
                 let len = lengths(piece).iter().product::<usize>() * item;
                 at += len;
                 f(Some(piece), &bytes[at - len..at])
             }
-            Some(piece) if failed.is_ok() => match local.select(selection(&within(piece, &whole))) {
-                Ok(data) => f(Some(piece), data.raw().0),
-                Err(e) => f(None, &[]).and(Err(e)),
-            },
             _ => f(None, &[]),
         };
         failed = failed.and(done);

@@ -117,7 +117,7 @@ fn by_all_ranks(ranks: &dyn Communicator, format: &dyn Format) -> impl Fn(&Entry
         let _ = (ranks, format);
         false
     };
-    move |entry| can && (cfg!(hdf5_1_14) || entry.storage.filters.is_empty())
+    move |entry| can && entry.storage.filters.is_empty()
 }
 
 /// Writes a dataset through rank 0.

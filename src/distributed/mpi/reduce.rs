@@ -1,6 +1,6 @@
 //! Reductions: by MPI's own where any order gives the same bits, else in the order of the ranks.
 
-use super::raw::{RawComm, word};
+use super::raw::RawComm;
 use crate::distributed::communicator::{Communicator, Number, ReduceOp};
 use crate::distributed::partition::Partition;
 use crate::distributed::reduce::{begin, combine_all};
@@ -8,47 +8,63 @@ use crate::error::{Result, error};
 use mpi::ffi::{self, MPI_Datatype, MPI_Op};
 use std::ops::Range;
 
+/// How MPI reduces integers.
+pub(super) struct Native {
+    kind: MPI_Datatype,
+    op: MPI_Op,
+    /// The numbers are unsigned, and handed to MPI as signed ones in the same order.
+    shifted: bool,
+}
+
 /// The type and the operation of MPI for integers; `None` for numbers whose sums depend on the order, or whose NaN does.
-pub(super) fn native(number: Number, op: ReduceOp) -> Option<(MPI_Datatype, MPI_Op)> {
+///
+/// Integers wrap: the bits of sums and products are those of unsigned numbers, which C lets wrap. What is compared is signed: MPICH 4.0 compares
+/// `MPI_UINT64_T` as if it were signed.
+pub(super) fn native(number: Number, op: ReduceOp) -> Option<Native> {
+    let is_unsigned = match number {
+        Number::I8 | Number::I16 | Number::I32 | Number::I64 => false,
+        Number::U8 | Number::U16 | Number::U32 | Number::U64 => true,
+        _ => return None,
+    };
     // SAFETY: constants of the library.
     unsafe {
-        let kind = match number {
-            Number::I8 => ffi::RSMPI_INT8_T,
-            Number::I16 => ffi::RSMPI_INT16_T,
-            Number::I32 => ffi::RSMPI_INT32_T,
-            Number::I64 => ffi::RSMPI_INT64_T,
-            Number::U8 => ffi::RSMPI_UINT8_T,
-            Number::U16 => ffi::RSMPI_UINT16_T,
-            Number::U32 => ffi::RSMPI_UINT32_T,
-            Number::U64 => ffi::RSMPI_UINT64_T,
-            _ => return None,
-        };
-        // Integers wrap: the bits of sums and products are those of unsigned numbers, which C lets wrap.
-        let unsigned = match number.size() {
-            1 => ffi::RSMPI_UINT8_T,
-            2 => ffi::RSMPI_UINT16_T,
-            4 => ffi::RSMPI_UINT32_T,
-            _ => ffi::RSMPI_UINT64_T,
+        let (unsigned, signed) = match number.size() {
+            1 => (ffi::RSMPI_UINT8_T, ffi::RSMPI_INT8_T),
+            2 => (ffi::RSMPI_UINT16_T, ffi::RSMPI_INT16_T),
+            4 => (ffi::RSMPI_UINT32_T, ffi::RSMPI_INT32_T),
+            _ => (ffi::RSMPI_UINT64_T, ffi::RSMPI_INT64_T),
         };
         Some(match op {
-            ReduceOp::Sum => (unsigned, ffi::RSMPI_SUM),
-            ReduceOp::Product => (unsigned, ffi::RSMPI_PROD),
-            ReduceOp::Min => (kind, ffi::RSMPI_MIN),
-            ReduceOp::Max => (kind, ffi::RSMPI_MAX),
+            ReduceOp::Sum => Native { kind: unsigned, op: ffi::RSMPI_SUM, shifted: false },
+            ReduceOp::Product => Native { kind: unsigned, op: ffi::RSMPI_PROD, shifted: false },
+            ReduceOp::Min => Native { kind: signed, op: ffi::RSMPI_MIN, shifted: is_unsigned },
+            ReduceOp::Max => Native { kind: signed, op: ffi::RSMPI_MAX, shifted: is_unsigned },
             // Of numbers that are 0 or 1.
-            ReduceOp::All => (kind, ffi::RSMPI_MIN),
-            ReduceOp::Any => (kind, ffi::RSMPI_MAX),
+            ReduceOp::All => Native { kind: signed, op: ffi::RSMPI_MIN, shifted: false },
+            ReduceOp::Any => Native { kind: signed, op: ffi::RSMPI_MAX, shifted: false },
         })
+    }
+}
+
+/// Makes signed numbers of unsigned ones, with the same order, and the other way round.
+fn shift(data: &mut [u8], size: usize) {
+    for number in data.chunks_exact_mut(size) {
+        let top = if cfg!(target_endian = "little") { number.last_mut() } else { number.first_mut() };
+        if let Some(top) = top {
+            *top ^= 0x80;
+        }
     }
 }
 
 /// The smallest of each word over the ranks.
 pub(super) fn smallest_words<const N: usize>(comm: RawComm, mine: [u64; N]) -> Result<[u64; N]> {
-    let mine: Vec<u8> = mine.iter().flat_map(|one| one.to_ne_bytes()).collect();
+    let mut mine: Vec<u8> = mine.iter().flat_map(|one| one.to_ne_bytes()).collect();
+    shift(&mut mine, 8);
     let mut total = vec![0; mine.len()];
-    // SAFETY: a constant of the library.
-    let min = unsafe { ffi::RSMPI_MIN };
-    comm.reduce(&mine, &mut total, (word(), 8), min, None)?;
+    // SAFETY: constants of the library.
+    let (word, min) = unsafe { (ffi::RSMPI_INT64_T, ffi::RSMPI_MIN) };
+    comm.reduce(&mine, &mut total, (word, 8), min, None)?;
+    shift(&mut total, 8);
     let mut words = [0; N];
     for (word, bytes) in words.iter_mut().zip(total.chunks_exact(8)) {
         *word = bytes.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
@@ -64,7 +80,7 @@ pub(super) fn by_mpi(
     data: &mut [u8],
     number: Number,
     op: ReduceOp,
-    (kind, mpi_op): (MPI_Datatype, MPI_Op),
+    native: Native,
     root: Option<usize>,
     limit: usize,
 ) -> Result<()> {
@@ -74,8 +90,14 @@ pub(super) fn by_mpi(
         // Of our own, aligned as MPI's operations may want.
         let mut mine = data.to_vec();
         begin(&mut mine, number, op);
+        if native.shifted {
+            shift(&mut mine, size);
+        }
         let mut total = vec![0; mine.len()];
-        comm.reduce(&mine, &mut total, (kind, size), mpi_op, root)?;
+        comm.reduce(&mine, &mut total, (native.kind, size), native.op, root)?;
+        if native.shifted {
+            shift(&mut total, size);
+        }
         if root.is_none_or(|root| root == rank) {
             data.copy_from_slice(&total);
         }
