@@ -19,7 +19,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `environment` | starting and ending MPI, its threads, the end of a job |
-//! | `raw`, `requests` | the door to the C functions |
+//! | `raw`, `requests`, `reporting` | the door to the C functions |
 //! | `comm` | the communicator |
 //! | `messages` | messages of any length, in pieces |
 //! | `stream` | messages that are packed while others are under way |
@@ -46,6 +46,7 @@ mod near;
 mod raw;
 mod reduce;
 mod rendezvous;
+mod reporting;
 mod requests;
 mod stream;
 

@@ -1,4 +1,4 @@
-//! The door to the C functions of MPI: each is called here or in `requests` only, and returns an error where MPI does.
+//! The door to the C functions of MPI: each is called here, in `requests` or in `reporting` only, and returns an error where MPI does.
 
 use crate::error::{Result, error};
 pub use mpi::ffi::MPI_Comm;
@@ -62,6 +62,12 @@ pub(super) fn world() -> RawComm {
     RawComm(unsafe { ffi::RSMPI_COMM_WORLD })
 }
 
+/// The communicator of this process by itself.
+pub(super) fn alone() -> RawComm {
+    // SAFETY: a constant of the library.
+    RawComm(unsafe { ffi::RSMPI_COMM_SELF })
+}
+
 impl RawComm {
     pub(super) fn rank(self) -> Result<usize> {
         let mut rank: c_int = 0;
@@ -113,7 +119,7 @@ impl RawComm {
         Ok(Some(made))
     }
 
-    fn report_errors(self) -> Result<()> {
+    pub(super) fn report_errors(self) -> Result<()> {
         // SAFETY: a call of MPI with handles that are valid.
         check(unsafe { ffi::MPI_Comm_set_errhandler(self.0, ffi::RSMPI_ERRORS_RETURN) }, "MPI_Comm_set_errhandler")
     }

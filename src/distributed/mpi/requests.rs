@@ -1,6 +1,7 @@
 //! Messages under way.
 
 use super::raw::{RawComm, at, at_mut, byte, check, count, received};
+use super::reporting::Reporting;
 use crate::error::{Error, Result, error};
 use mpi::ffi::{self, MPI_Request, MPI_Status};
 use std::ffi::c_int;
@@ -57,6 +58,7 @@ impl<'a> Requests<'a> {
     fn wait_for_all(&mut self) -> Result<()> {
         let mut first: Option<Error> = None;
         let expected = std::mem::take(&mut self.expected);
+        let _reporting = (!self.under_way.is_empty()).then(Reporting::begin);
         for (request, expected) in self.under_way.drain(..).zip(expected) {
             let (mut request, mut status) = (request, MaybeUninit::<MPI_Status>::zeroed());
             // SAFETY: the request was made above and is waited for once; zeros are a valid status.
@@ -86,6 +88,7 @@ impl<'a> Requests<'a> {
     /// Tests whether all messages are done, without waiting.
     pub(super) fn done(&mut self) -> Result<bool> {
         let mut all = true;
+        let _reporting = Reporting::begin();
         for request in &mut self.under_way {
             let (mut flag, mut status): (c_int, _) = (0, MaybeUninit::<MPI_Status>::zeroed());
             // SAFETY: the request is valid, or the null request that MPI left when it was done.

@@ -5,6 +5,7 @@
 
 use super::messages::{STREAM, pieces};
 use super::raw::{RawComm, at, at_mut, byte, check, count, received};
+use super::reporting::Reporting;
 use super::requests::Requests;
 use crate::distributed::stream::{Incoming, Outgoing, Packed, Unpacked, resize};
 use crate::error::{Result, error};
@@ -63,7 +64,7 @@ impl Flight {
     }
 
     fn finish(&mut self) -> Result<MPI_Status> {
-        let mut status = MaybeUninit::<MPI_Status>::zeroed();
+        let (mut status, _reporting) = (MaybeUninit::<MPI_Status>::zeroed(), Reporting::begin());
         // SAFETY: the request is the one that was made, or the null request that MPI leaves when it is done; zeros are a valid status.
         unsafe {
             check(ffi::MPI_Wait(&raw mut self.request, status.as_mut_ptr()), "a message")?;
@@ -80,6 +81,7 @@ impl Drop for Flight {
 
 /// Waits until one of both is done. True if it is the first.
 fn first_done(first: &mut Flight, second: &mut Flight) -> Result<bool> {
+    let _reporting = Reporting::begin();
     loop {
         for (flight, answer) in [(&mut *first, true), (&mut *second, false)] {
             let (mut flag, mut status): (c_int, _) = (0, MaybeUninit::<MPI_Status>::zeroed());
