@@ -2,7 +2,7 @@
 # make test    all tests, with h5py as the peer in a throw-away venv
 # make lint    formatting, clippy, documentation
 # make bench   speed beside h5py, and of ranks beside caput's exchange and C programs, as ratios
-# make test-stacks  the tests on other C libraries: parallel HDF5 2.2, MPICH, static HDF5; sets of features. Half an hour; its last result is in docs/stacks.md
+# make test-stacks  the tests on other C libraries: parallel HDF5 2.2, MPICH, static HDF5; sets of features. Takes long; its last result is in docs/stacks.md
 # make interop the heavy peers (spine; raygent where MEMH5_RAYGENT_PYTHON has it), in throw-away venvs; its last result is in docs/interop.md
 #
 # Builds: memory only (no C at all) in target/memory, HDF5 (serial) in target, MPI with parallel HDF5 in target/mpi.
