@@ -43,9 +43,9 @@ fn whole_datasets_come_back_whatever_their_chunks() {
         sparse.write_slice(20_000..30_000, data.select(20_000..30_000).unwrap()).unwrap();
         // Shorter than it was, and longer.
         let cut = root.create_dataset("cut").chunks([1000, 3]).maxshape([None, Some(3)]).write(data.clone()).unwrap();
-        cut.resize(&[50_500, 3]).unwrap();
+        cut.resize([50_500, 3]).unwrap();
         let grown = root.create_dataset("grown").chunks([1000, 3]).maxshape([None, Some(3)]).write(rows(50_500)).unwrap();
-        grown.resize(&[ROWS + 1, 3]).unwrap();
+        grown.resize([ROWS + 1, 3]).unwrap();
         file.close().unwrap();
 
         let file = Hdf5File::open(&path, Mode::Read).unwrap();

@@ -66,16 +66,22 @@ struct Raw<'t> {
 struct Found {
     columns: Vec<(Alike, Vec<(u64, u64)>)>,
     /// The rows and columns of the others.
-    others: Vec<(usize, usize)>,
+    others: Places,
 }
+
+/// The rows and columns of references.
+type Places = Vec<(usize, usize)>;
+
+/// The bytes of an object before its corners, and the first and the last index along each axis but the first.
+type Bounds = ([u8; BEFORE], Vec<(u32, u32)>);
 
 /// What the references of a column have in common.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Alike {
     /// The address of the dataset.
     target: Option<u64>,
-    /// The bytes of an object before its corners, and the first and the last index along each axis but the first.
-    block: Option<([u8; BEFORE], Vec<(u32, u32)>)>,
+    /// What blocks have in common.
+    block: Option<Bounds>,
 }
 
 impl Raw<'_> {
@@ -135,11 +141,11 @@ struct Part<'s> {
     first: usize,
     count: usize,
     columns: Vec<(Alike, &'s mut [(u64, u64)])>,
-    others: Vec<(usize, usize)>,
+    others: Places,
 }
 
 impl Part<'_> {
-    fn read(mut self, table: &Raw<'_>, fd: BorrowedFd<'_>) -> Result<(Vec<Alike>, Vec<(usize, usize)>)> {
+    fn read(mut self, table: &Raw<'_>, fd: BorrowedFd<'_>) -> Result<(Vec<Alike>, Places)> {
         let mut heap = Heap::new(fd);
         let rows = table.raw.get(self.first * table.stride..).unwrap_or(&[]).chunks_exact(table.stride);
         for (row, bytes) in rows.take(self.count).enumerate() {

@@ -91,7 +91,7 @@ impl Delta {
     }
 
     pub(super) fn decode(self, bytes: &[u8]) -> Result<Vec<u8>> {
-        if bytes.len() % self.differences.size != 0 {
+        if !bytes.len().is_multiple_of(self.differences.size) {
             bail!(Corrupt, "it has {} bytes, and differences of {} each", bytes.len(), self.differences.size);
         }
         let mut out = Vec::with_capacity(bytes.len() / self.differences.size * self.plain.size);
