@@ -24,6 +24,7 @@ pub(super) fn bound(len: usize) -> usize {
 pub(super) struct Packer(CCtx<'static>);
 
 impl Packer {
+    #[cfg(any(feature = "hdf5", test))]
     pub(super) fn new(level: i32) -> Result<Self> {
         Self::with_checksum(level, false)
     }
