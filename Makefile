@@ -31,10 +31,11 @@ test-serial:
 	$(SERIAL) cargo test $(FEATURES) --doc
 	$(SERIAL) scripts/examples.sh $(FEATURES)
 
-# The same suite on 1 to 4 ranks, then what happens when ranks are lost.
+# The same suite on 1 to 4 ranks, once with elements through parallel HDF5 in any case, then what happens when ranks are lost.
 test-mpi: packages-mpi
 	$(PARALLEL) cargo test $(MPI) --no-run --test mpi --test mpi_faults
 	for ranks in 1 2 3 4; do MEMH5_RANKS=$$ranks $(PARALLEL) cargo test $(MPI) --quiet $(RANKS) --test mpi || exit 1; done
+	MEMH5_FILE_ACCESS=library MEMH5_RANKS=3 $(PARALLEL) cargo test $(MPI) --quiet $(RANKS) --test mpi
 	$(PARALLEL) cargo test $(MPI) --quiet --test mpi_faults
 
 test-stacks: packages packages-mpi venv

@@ -3,6 +3,8 @@
 use super::engine;
 use super::report::CopyReport;
 use super::strings::StringConversion;
+#[cfg(feature = "hdf5")]
+use crate::distributed::FileAccess;
 use crate::distributed::{CommonData, Hints};
 use crate::error::{Context, Result};
 use crate::selection::Selection;
@@ -84,13 +86,18 @@ pub struct DeepCopy<'a> {
     pub(crate) elsewhere: Option<Elsewhere<'a>>,
     pub(crate) hints: Hints,
     pub(crate) common_data: CommonData,
+    #[cfg(feature = "hdf5")]
+    pub(crate) file_access: FileAccess,
     pub(crate) postprocess: Option<PostProcess<'a>>,
     pub(crate) progress: Option<OnProgress<'a>>,
 }
 
 impl std::fmt::Debug for DeepCopy<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeepCopy")
+        let mut debug = f.debug_struct("DeepCopy");
+        #[cfg(feature = "hdf5")]
+        debug.field("file_access", &self.file_access);
+        debug
             .field("selections", &self.selections)
             .field("dataset_strings", &self.dataset_strings)
             .field("attribute_strings", &self.attribute_strings)
@@ -120,6 +127,8 @@ impl Default for DeepCopy<'_> {
             elsewhere: None,
             hints: Hints::new(),
             common_data: CommonData::Check,
+            #[cfg(feature = "hdf5")]
+            file_access: FileAccess::Auto,
             postprocess: None,
             progress: None,
         }
@@ -232,6 +241,13 @@ impl<'a> DeepCopy<'a> {
     /// Says what a save by ranks does about common data and attributes that differ between the ranks. Means nothing to other copies.
     pub fn common_data(mut self, what: CommonData) -> Self {
         self.common_data = what;
+        self
+    }
+
+    /// Says how the elements of distributed datasets are moved between ranks and an HDF5 file. Means nothing to other copies.
+    #[cfg(feature = "hdf5")]
+    pub fn file_access(mut self, access: FileAccess) -> Self {
+        self.file_access = access;
         self
     }
 

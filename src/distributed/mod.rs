@@ -18,6 +18,8 @@ mod thread_comm;
 pub use agree::{Agreement, Call, Checks, Step, Terms};
 pub use array::{Axes, Axis, DistributedArray, GlobalSlice, Operand, Positions, Reduced, Reduction};
 pub use communicator::{CommRef, Communicator, Number, ReduceOp};
+#[cfg(feature = "hdf5")]
+pub use file::FileAccess;
 pub use file::{AXIS_HINT, CollectiveLock, CollectiveLockBuilder, CommonData, DATASET_HINT, FILE_HINT, Hints};
 pub(crate) use file::{agreement_of, difference, load, save};
 #[cfg(feature = "mpi")]

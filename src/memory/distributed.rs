@@ -199,6 +199,12 @@ impl MemDatasetDistributed {
         set().with_context(|| (self.name(), "write the local part"))
     }
 
+    /// Calls the function with the bytes of this rank's part for writing.
+    pub(crate) fn with_local_bytes<R>(&self, f: impl FnOnce(&mut [u8]) -> Result<R>) -> Result<R> {
+        let write = || f(self.0.stored()?.write().content.distributed_mut()?.local_bytes_mut()?);
+        write().with_context(|| (self.name(), "write the local part"))
+    }
+
     /// Calls the function with this rank's part as it lies in memory: a snapshot, as [`with_view`](MemDataset::with_view).
     ///
     /// # Errors

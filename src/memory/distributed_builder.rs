@@ -43,6 +43,7 @@ impl MemGroup {
             fill: None,
             track_order: false,
             overwrite: false,
+            unwritten: false,
         }
     }
 }
@@ -62,6 +63,7 @@ pub struct DistributedBuilder<'g> {
     fill: Option<Result<AnyArray>>,
     track_order: bool,
     overwrite: bool,
+    unwritten: bool,
 }
 
 impl DistributedBuilder<'_> {
@@ -137,6 +139,12 @@ impl DistributedBuilder<'_> {
         self
     }
 
+    /// Leaves the elements what the memory holds: the caller writes all of them before one is read.
+    pub(crate) fn unwritten(mut self, unwritten: bool) -> Self {
+        self.unwritten = unwritten;
+        self
+    }
+
     /// Takes over everything of a spec.
     pub fn spec(mut self, spec: &DatasetSpec) -> Self {
         self.shape.clone_from(&spec.shape);
@@ -173,6 +181,7 @@ impl DistributedBuilder<'_> {
             let (axis, comm) = (self.axis.unwrap_or(Axis::from(0)), ranks.comm().clone());
             let (dtype, shape) = (spec.dtype.clone(), spec.shape.clone().unwrap_or_default());
             let array = match &spec.fill {
+                _ if self.unwritten => DistributedArray::to_overwrite(dtype, shape, axis, comm)?,
                 Fill::Value(value) => DistributedArray::full(dtype, shape, axis, value, comm)?,
                 _ => DistributedArray::zeros(dtype, shape, axis, comm)?,
             };

@@ -1,7 +1,7 @@
 //! Files that ranks write and read together.
 
 use memh5::copy::DeepCopy;
-use memh5::distributed::{AXIS_HINT, CommRef, CommonData, DATASET_HINT, FILE_HINT, Hints, Partition};
+use memh5::distributed::{AXIS_HINT, CommRef, CommonData, DATASET_HINT, FILE_HINT, FileAccess, Hints, Partition};
 use memh5::dtype::{CompoundType, FloatType, FloatWidth, IntType, Order};
 use memh5::selection::Item;
 use memh5::tree::{BitshuffleCompressor, DumpOptions, dump};
@@ -112,15 +112,20 @@ impl Sample {
     }
 }
 
-/// Saves datasets, checks the file as one process sees it, and loads it again on other axes too.
+/// Saves datasets, checks the file as one process sees it, and loads it again on other axes too: by system calls where that can be, and by the library.
 pub fn round_trip(comm: &CommRef, datasets: &[Sample]) -> Result<()> {
+    round_trip_by(comm, datasets, FileAccess::Auto)?;
+    round_trip_by(comm, datasets, FileAccess::Library)
+}
+
+fn round_trip_by(comm: &CommRef, datasets: &[Sample], access: FileAccess) -> Result<()> {
     let scratch = Scratch::new(comm)?;
     let path = scratch.file("a.h5");
     let tree = MemGroup::distributed(comm.clone());
     for dataset in datasets {
         dataset.put(&tree, comm)?;
     }
-    let report = tree.to_file(&path)?;
+    let report = DeepCopy::new().file_access(access).save(&tree, &path)?;
     assert_eq!(report.datasets, datasets.len());
     assert_eq!(report.bytes, datasets.iter().map(|d| d.whole.nbytes() as u64).sum::<u64>());
     on_first(comm, || {
@@ -139,7 +144,7 @@ pub fn round_trip(comm: &CommRef, datasets: &[Sample]) -> Result<()> {
         }
         file.close_tree().unwrap();
     })?;
-    let back = MemGroup::from_file_distributed(&path, comm)?;
+    let (back, _) = DeepCopy::new().file_access(access).load_distributed(&path, comm)?;
     for dataset in datasets {
         dataset.check(&back, comm)?;
         assert_eq!(back.dataset(&dataset.name)?.attrs().keys()?, Vec::<String>::new(), "the marks are no attributes");
@@ -150,7 +155,7 @@ pub fn round_trip(comm: &CommRef, datasets: &[Sample]) -> Result<()> {
     for d in datasets {
         hints = hints.distribute(&d.name, ((d.axis + 1) % d.whole.ndim()) as isize);
     }
-    let (turned, _) = DeepCopy::new().hints(hints).load_distributed(&path, comm)?;
+    let (turned, _) = DeepCopy::new().hints(hints).file_access(access).load_distributed(&path, comm)?;
     for d in datasets {
         Sample { axis: (d.axis + 1) % d.whole.ndim(), ..Sample::new(&d.name, d.whole.clone(), 0) }.check(&turned, comm)?;
     }

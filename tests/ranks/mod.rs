@@ -16,6 +16,8 @@ pub mod faults;
 pub mod files;
 #[cfg(feature = "hdf5")]
 pub mod parts;
+#[cfg(feature = "hdf5")]
+pub mod places;
 #[cfg(feature = "zarr")]
 pub mod stores;
 pub mod tree;
@@ -33,7 +35,7 @@ pub type Case = (&'static str, fn(&CommRef) -> Result<()>);
 pub fn all() -> Vec<Case> {
     let cases = [collectives::CASES, agreement::CASES, &arrays::cases(), tree::CASES, tree_faults::CASES].concat();
     #[cfg(feature = "hdf5")]
-    let cases = [&cases[..], files::CASES, parts::CASES, comparing::CASES, faults::CASES, caput::CASES].concat();
+    let cases = [&cases[..], files::CASES, places::CASES, parts::CASES, comparing::CASES, faults::CASES, caput::CASES].concat();
     #[cfg(feature = "zarr")]
     let cases = [&cases[..], stores::CASES].concat();
     #[cfg(all(feature = "contract", feature = "mpi"))]

@@ -32,6 +32,14 @@ impl DistributedArray {
         Ok(Self { comm, axis, global_shape, local })
     }
 
+    /// As [`zeros`](Self::zeros), with elements all of which the caller writes before one is read. Local.
+    pub(crate) fn to_overwrite(dtype: DType, global_shape: impl Into<Vec<usize>>, axis: impl Into<Axis>, comm: CommRef) -> Result<Self> {
+        let global_shape = global_shape.into();
+        let axis = check(&dtype, &global_shape, axis.into())?;
+        let local = AnyArray::to_overwrite(dtype, block_shape(&global_shape, axis, &comm))?;
+        Ok(Self { comm, axis, global_shape, local })
+    }
+
     /// An array of ones. Local.
     ///
     /// # Errors

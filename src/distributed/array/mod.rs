@@ -197,6 +197,11 @@ impl DistributedArray {
         self.local.view_mut()
     }
 
+    /// The bytes of this rank's block for writing; copies it first if somebody shares it.
+    pub(crate) fn local_bytes_mut(&mut self) -> Result<&mut [u8]> {
+        Ok(self.local.raw_mut()?.0)
+    }
+
     /// Replaces this rank's block by another of the same type and shape. Local.
     ///
     /// # Errors

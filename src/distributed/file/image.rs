@@ -24,7 +24,7 @@ mod with_library {
     /// A dataset without elements, which takes no room for them.
     pub fn placeholder(to: &GroupRef, name: &str, spec: &DatasetSpec) -> Result<DatasetRef> {
         match to.as_any().downcast_ref::<Hdf5Group>() {
-            Some(to) => to.new_unfilled_dataset(name, spec),
+            Some(to) => to.new_unfilled_dataset(name, spec, false),
             None => to.new_dataset(name, spec, None),
         }
     }

@@ -30,7 +30,11 @@ pub(crate) fn load(options: DeepCopy<'_>, path: &Path, comm: &CommRef) -> Result
 fn read(mut options: DeepCopy<'_>, path: &Path, step: &Step<'_>) -> Result<(MemGroup, CopyReport)> {
     let ranks = &**step.comm();
     let (postprocess, progress) = (options.postprocess.take(), options.progress.take());
-    let message = if ranks.rank() == 0 { survey(options, path) } else { Ok(Vec::new()) };
+    #[cfg(feature = "hdf5")]
+    let placed = super::direct::on_one_machine(step, options.file_access)?;
+    #[cfg(not(feature = "hdf5"))]
+    let placed = false;
+    let message = if ranks.rank() == 0 { survey(options, path, placed) } else { Ok(Vec::new()) };
     let mut message = step.agree(message)?;
     ranks.broadcast(&mut message, 0)?;
     let mut rest = DeepCopy::new();
@@ -38,21 +42,31 @@ fn read(mut options: DeepCopy<'_>, path: &Path, step: &Step<'_>) -> Result<(MemG
     let made = Outline::decode(&message).and_then(|(outline, image)| Ok((assemble(rest, &outline, image, step.comm())?, outline)));
     let ((root, datasets), outline) = step.agree(made)?;
     drop(message);
-    elements(step, path, &outline.datasets, &datasets)?;
+    elements(step, path, &outline, &datasets)?;
     Ok((root, outline.report.into()))
 }
 
 /// Rank 0 reads everything but the elements of distributed datasets. The message for the others.
-fn survey(options: DeepCopy<'_>, path: &Path) -> Result<Vec<u8>> {
+fn survey(options: DeepCopy<'_>, path: &Path, placed: bool) -> Result<Vec<u8>> {
+    #[cfg(feature = "hdf5")]
+    let before = if placed { super::direct::Identity::of(path).ok() } else { None };
+    #[cfg(not(feature = "hdf5"))]
+    let _ = placed;
     let file = format::open(path, Mode::Read)?;
     let copied = survey_open(options, &file);
     let closed = file.close_tree();
-    let message = copied?;
+    #[allow(unused_mut)]
+    let (mut outline, image) = copied?;
     closed?;
-    Ok(message)
+    #[cfg(feature = "hdf5")]
+    {
+        // Places are those of a file that did not change meanwhile.
+        outline.found = before.filter(|before| super::direct::Identity::of(path).is_ok_and(|now| now == *before));
+    }
+    outline.encode(&image)
 }
 
-fn survey_open(mut options: DeepCopy<'_>, file: &GroupRef) -> Result<Vec<u8>> {
+fn survey_open(mut options: DeepCopy<'_>, file: &GroupRef) -> Result<(Outline, Vec<u8>)> {
     let hints = std::mem::take(&mut options.hints);
     for chosen in hints.chosen() {
         file.dataset(&chosen).map_err(|e| e.during("find the dataset that the hints name"))?;
@@ -77,14 +91,13 @@ fn survey_open(mut options: DeepCopy<'_>, file: &GroupRef) -> Result<Vec<u8>> {
         if spec.layout == Layout::Compact {
             spec.layout = Layout::Auto;
         }
-        entries.borrow_mut().push(Entry {
-            path: copy.path.to_owned(),
-            source: copy.from.name(),
-            axis,
-            storage: Storage::of(&copy.from.spec()?),
-            converted: copy.from.dtype()? != copy.spec.dtype,
-            part,
-        });
+        let converted = copy.from.dtype()? != copy.spec.dtype;
+        #[cfg(feature = "hdf5")]
+        let places = if converted { None } else { super::direct::places(&**copy.from)? };
+        #[cfg(not(feature = "hdf5"))]
+        let places = None;
+        let storage = Storage::of(&copy.from.spec()?);
+        entries.borrow_mut().push(Entry { path: copy.path.to_owned(), source: copy.from.name(), axis, storage, places, converted, part });
         image::placeholder(copy.to, copy.name, spec).map(Some)
     });
     let mut report = options.run(&**file, &*root)?;
@@ -100,7 +113,7 @@ fn survey_open(mut options: DeepCopy<'_>, file: &GroupRef) -> Result<Vec<u8>> {
         report.bytes += (dataset.size()? * dataset.dtype()?.itemsize()) as u64;
     }
     let bytes = image::bytes(&image)?;
-    Outline { datasets: entries.into_inner(), room: 0, report: Report::from(&report) }.encode(&bytes)
+    Ok((Outline { datasets: entries.into_inner(), report: Report::from(&report), ..Outline::default() }, bytes))
 }
 
 /// What of each axis of the file is read, and which axis of the result is distributed.
@@ -129,12 +142,12 @@ fn assemble(
     let from = image::root(&image)?;
     let root =
         if from.group_spec()?.track_order { MemGroup::distributed_tracked(comm.clone()) } else { MemGroup::distributed(comm.clone()) };
-    let axes: HashMap<&str, usize> = outline.datasets.iter().map(|e| (e.path.as_str(), e.axis)).collect();
+    let entries: HashMap<&str, &Entry> = outline.datasets.iter().map(|e| (e.path.as_str(), e)).collect();
     let made = RefCell::new(HashMap::new());
     let fill = || {
         let make = |copy: &NewCopy<'_>| {
-            let Some(axis) = axes.get(copy.path) else { return Ok(None) };
-            let dataset = tree::create(copy.to, copy.name, copy.spec, *axis)?;
+            let Some(entry) = entries.get(copy.path) else { return Ok(None) };
+            let dataset = tree::create(copy.to, copy.name, copy.spec, entry.axis, outline.read_by_each(entry))?;
             made.borrow_mut().insert(copy.path.to_owned(), dataset.clone());
             Ok(Some(std::sync::Arc::new(dataset) as DatasetRef))
         };
@@ -152,17 +165,21 @@ fn assemble(
 }
 
 /// Reads this rank's parts of all distributed datasets.
-fn elements(step: &Step<'_>, path: &Path, entries: &[Entry], datasets: &HashMap<String, MemDatasetDistributed>) -> Result<()> {
+fn elements(step: &Step<'_>, path: &Path, outline: &Outline, datasets: &HashMap<String, MemDatasetDistributed>) -> Result<()> {
     let ranks = &**step.comm();
     let dataset = |entry: &Entry| {
         datasets.get(&entry.path).ok_or_else(|| error!(Corrupt, "the dataset was not made").at(path::join("/", &entry.path)))
     };
+    #[cfg(feature = "hdf5")]
+    let entries = by_each(step, path, outline, datasets)?;
+    #[cfg(not(feature = "hdf5"))]
+    let entries: Vec<&Entry> = outline.datasets.iter().collect();
     #[cfg(all(feature = "mpi", feature = "hdf5"))]
     let (together, entries) = {
-        // Chunks with filters are read by one rank each.
-        let collective = |e: &&Entry| !e.converted && e.storage.filters.is_empty() && super::parallel::can_read(&axes_of(e));
+        // Chunks with filters are read by one rank each; so are gaps in the selection or in the file, of which MPI-IO makes types that it refuses.
+        let collective = |e: &&Entry| e.places.is_some() && super::direct::can_read(&axes_of(e));
         let parallel = ranks.size() > 1 && super::parallel::mpi(ranks).is_some() && is_hdf5(step, path)?;
-        let (together, alone): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|e| parallel && collective(e));
+        let (together, alone): (Vec<&Entry>, Vec<&Entry>) = entries.into_iter().partition(|e| parallel && collective(e));
         (together, alone)
     };
     #[cfg(all(feature = "mpi", feature = "hdf5"))]
@@ -193,6 +210,48 @@ fn elements(step: &Step<'_>, path: &Path, entries: &[Entry], datasets: &HashMap<
     let closed = file.close_tree();
     read?;
     step.agree(closed)
+}
+
+/// Reads what each rank can read by itself, and returns the other datasets.
+#[cfg(feature = "hdf5")]
+fn by_each<'e>(
+    step: &Step<'_>,
+    path: &Path,
+    outline: &'e Outline,
+    datasets: &HashMap<String, MemDatasetDistributed>,
+) -> Result<Vec<&'e Entry>> {
+    use super::direct::{Direct, can_read, cut_for};
+    let can = |entry: &&Entry| entry.places.is_some() && can_read(&axes_of(entry));
+    let (found, all) = (outline.found, outline.datasets.iter());
+    let file = match found.is_some() && all.clone().any(|entry| can(&entry)) {
+        true => Direct::open(step, path, found, false)?,
+        false => None,
+    };
+    let Some(file) = file else { return Ok(all.collect()) };
+    let (here, others): (Vec<&Entry>, Vec<&Entry>) = all.partition(can);
+    for entry in here {
+        let (axes, rank) = (axes_of(entry), step.comm().rank());
+        let (have, _) = cuts(entry, step.comm().size(), &axes);
+        let read = || {
+            let prepared = datasets.get(&entry.path).zip(entry.places.as_ref());
+            let prepared = prepared.ok_or_else(|| error!(Corrupt, "the dataset was not made").at(path::join("/", &entry.path)));
+            let (dataset, places) = step.agree(prepared)?;
+            let dtype = step.agree(dataset.dtype())?;
+            let item = dtype.itemsize();
+            let cut = if is_whole(&axes) { cut_for(places, &have, item) } else { have.clone() };
+            if cut == have {
+                return dataset.with_local_bytes(|bytes| file.read(places, &axes, &cut, bytes, item));
+            }
+            let mut array = step.agree(AnyArray::zeros(dtype, cut.part_shape(rank)))?;
+            let target = step.agree(array.raw_mut().map(|(bytes, _)| bytes))?;
+            file.read(places, &axes, &cut, target, item)?;
+            let array = exchange(step, array, &cut, &have)?;
+            step.agree(store(dataset, array, &axes))
+        };
+        read().context(&entry.source, "read the distributed dataset")?;
+    }
+    step.agree(file.check_unchanged().map_err(|e| e.in_file(path)))?;
+    Ok(others)
 }
 
 /// The cut of the partition rule, and that by which the file is read, both of what is selected, dropped axes included.

@@ -13,6 +13,9 @@ pub(super) struct Outline {
     /// The bytes that the file grows by when all ranks write together.
     pub room: u64,
     pub report: Report,
+    /// The file that rank 0 has read, if its places are told.
+    #[cfg(feature = "hdf5")]
+    pub found: Option<super::direct::Identity>,
 }
 
 /// A distributed dataset.
@@ -26,10 +29,30 @@ pub(super) struct Entry {
     pub axis: usize,
     /// How it lies in the file.
     pub storage: Storage,
+    /// Where its elements lie in the file, if ranks may move them by themselves.
+    pub places: Option<Places>,
     /// True if the elements are converted after they are read.
     pub converted: bool,
     /// The part of each axis of the source that is copied; empty for all when a file is written.
     pub part: Vec<Part>,
+}
+
+/// Where the elements of a dataset lie in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Places {
+    pub shape: Vec<usize>,
+    /// The shape of what lies in one place, in C order: a chunk, or all.
+    pub tile: Vec<usize>,
+    /// The first byte of each, in C order of the grid.
+    pub at: Vec<u64>,
+}
+
+impl Places {
+    /// True if all elements are in one place.
+    #[cfg(feature = "hdf5")]
+    pub fn is_one(&self) -> bool {
+        self.tile == self.shape
+    }
 }
 
 /// [`AxisSelection`], as it is sent.
@@ -91,6 +114,14 @@ impl From<Report> for CopyReport {
 }
 
 impl Outline {
+    /// True if each rank reads the elements by itself, if all can open the file.
+    pub(super) fn read_by_each(&self, entry: &Entry) -> bool {
+        #[cfg(feature = "hdf5")]
+        return self.found.is_some() && entry.places.is_some();
+        #[cfg(not(feature = "hdf5"))]
+        return entry.places.is_some();
+    }
+
     /// The message: the outline, and what follows it, which may be nothing.
     pub(super) fn encode(&self, image: &[u8]) -> Result<Vec<u8>> {
         let text = serde_json::to_vec(self).map_err(|e| error!(Corrupt, "the outline of the file cannot be sent").because(e))?;

@@ -5,9 +5,11 @@ use super::compare;
 use super::cut::Cut;
 #[cfg(feature = "zarr")]
 use super::cut::{is_empty, selection};
+#[cfg(feature = "hdf5")]
+use super::direct::BESIDE;
 use super::exchange::exchange;
 use super::lock::Held;
-use super::outline::{Entry, Outline, Report};
+use super::outline::{Entry, Outline, Places, Report};
 use super::{funnel, hints, load, select, tree};
 use crate::array::AnyArray;
 use crate::copy::{CopyReport, DeepCopy, NewCopy};
@@ -60,8 +62,12 @@ fn write(
 ) -> Result<CopyReport> {
     let ranks = &**step.comm();
     let mut root: Option<GroupRef> = None;
-    let structure =
-        if ranks.rank() == 0 { structure(options, from, ranks.size(), format, path, finish, &mut root) } else { Ok(Vec::new()) };
+    #[cfg(feature = "hdf5")]
+    let placed = super::direct::on_one_machine(step, options.file_access)? && format.name() == "hdf5";
+    #[cfg(not(feature = "hdf5"))]
+    let placed = false;
+    let new = New { ranks: ranks.size(), format, path, placed };
+    let structure = if ranks.rank() == 0 { structure(options, from, &new, finish, &mut root) } else { Ok(Vec::new()) };
     let message = step.agree(structure);
     let mut root = File(root);
     let mut message = message?;
@@ -84,7 +90,17 @@ fn write(
         let closed = step.agree(to.close_tree());
         return written.and(closed).map(|()| outline.report.into());
     }
-    for entry in outline.datasets.iter().filter(|entry| !together(entry)) {
+    #[cfg(feature = "hdf5")]
+    let direct = match outline.datasets.iter().any(|entry| entry.places.is_some()) {
+        true => super::direct::Direct::open(step, path, None, true)?,
+        false => None,
+    };
+    #[cfg(feature = "hdf5")]
+    let by_each = |entry: &Entry| direct.is_some() && entry.places.is_some();
+    #[cfg(not(feature = "hdf5"))]
+    let by_each = |_: &Entry| false;
+    let together = |entry: &Entry| !by_each(entry) && together(entry);
+    for entry in outline.datasets.iter().filter(|entry| !by_each(entry) && !together(entry)) {
         let (have, local) = part_of(step, from, entry)?;
         let cut = align::cut_for(&have, &entry.storage);
         let moved = exchange(step, local, &have, &cut)?;
@@ -92,9 +108,17 @@ fn write(
         through_first(step, to.as_deref(), format, &cut, &entry.storage, &moved).context(&entry.source, "write the distributed dataset")?;
     }
     step.agree(root.close())?;
+    #[cfg(feature = "hdf5")]
+    if let Some(direct) = &direct {
+        step.agree(direct.check_limit().map_err(|e| e.in_file(path)))?;
+        for (entry, places) in outline.datasets.iter().filter_map(|entry| Some((entry, entry.places.as_ref()?))) {
+            let (have, local) = part_of(step, from, entry)?;
+            direct.write(places, &have, local).context(&entry.source, "write the distributed dataset")?;
+        }
+    }
     #[cfg(all(feature = "mpi", feature = "hdf5"))]
     if let Some(mpi) = super::parallel::mpi(ranks)
-        && outline.datasets.iter().any(&together)
+        && outline.datasets.iter().any(together)
     {
         step.agree(super::parallel::reserve(path, outline.room, ranks.rank() == 0))?;
         let file = super::parallel::Collective::open(step, mpi, path, true)?;
@@ -167,18 +191,28 @@ fn part_of(step: &Step<'_>, from: &dyn Group, entry: &Entry) -> Result<(Cut, Any
     select::spread(step, &spread.local, &have, &entry.part, entry.axis)
 }
 
+/// The file that is made.
+struct New<'n> {
+    ranks: usize,
+    format: &'n dyn Format,
+    path: &'n Path,
+    /// Elements get their places at once, if they can.
+    #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
+    placed: bool,
+}
+
 /// Rank 0's phase: everything but the elements of distributed datasets. Leaves the file open.
 fn structure(
     options: DeepCopy<'_>,
     from: &dyn Group,
-    ranks: usize,
-    format: &dyn Format,
-    path: &Path,
+    new: &New<'_>,
     finish: impl FnOnce(&dyn Group) -> Result<()>,
     root: &mut Option<GroupRef>,
 ) -> Result<Vec<u8>> {
-    let to = root.insert(format.open_private(path, Mode::CreateNew, &from.group_spec()?)?).clone();
+    let to = root.insert(new.format.open_private(new.path, Mode::CreateNew, &from.group_spec()?)?).clone();
     let (entries, marks) = (RefCell::new(Vec::new()), options.hints.marks());
+    #[cfg(feature = "hdf5")]
+    let bytes = std::cell::Cell::new(0);
     let options = options.elsewhere(|copy: &NewCopy<'_>| {
         let Some(spread) = tree::spread(&**copy.from)? else { return Ok(None) };
         let (part, axis) = match copy.selection.is_all() {
@@ -198,14 +232,21 @@ fn structure(
         if spec.layout == Layout::Compact {
             spec.layout = Layout::Auto;
         }
-        align::choose_chunks(spec, axis, ranks);
-        let made = create(copy.to, copy.name, spec, axis, ranks)?;
+        align::choose_chunks(spec, axis, new.ranks);
+        #[cfg(feature = "hdf5")]
+        if new.placed {
+            let shape = spec.shape.clone().unwrap_or_default();
+            bytes.set(bytes.get() + Storage::of(spec).stored(&shape) * spec.dtype.itemsize() as u64);
+            super::direct::within_limit(bytes.get() + BESIDE)?;
+        }
+        let made = create(copy.to, copy.name, spec, axis, new)?;
         entries.borrow_mut().push(Entry {
             path: copy.path.to_owned(),
             source: copy.path.to_owned(),
             axis,
             // As the file has it, also where the format has chosen.
             storage: storage_of(&made)?,
+            places: places_of(&made, new)?,
             converted: false,
             part,
         });
@@ -222,9 +263,23 @@ fn structure(
         let (dataset, shape) = (to.dataset(&entry.source)?, to.dataset(&entry.source)?.shape()?);
         let item = dataset.dtype()?.itemsize() as u64;
         report.bytes += dataset.size()? as u64 * item;
-        room += entry.storage.stored(&shape) * item;
+        if entry.places.is_none() {
+            room += entry.storage.stored(&shape) * item;
+        }
     }
-    Outline { datasets: entries, room, report: Report::from(&report) }.encode(&[])
+    #[allow(clippy::needless_update)]
+    let outline = Outline { datasets: entries, room, report: Report::from(&report), ..Outline::default() };
+    outline.encode(&[])
+}
+
+/// Where the elements of a new dataset lie, if ranks may write them there.
+fn places_of(made: &DatasetRef, new: &New<'_>) -> Result<Option<Places>> {
+    #[cfg(feature = "hdf5")]
+    if new.placed && made.spec()?.maxshape.is_none() {
+        return super::direct::places(&**made);
+    }
+    let _ = (made, new);
+    Ok(None)
 }
 
 /// How a new dataset lies in its file. Of a Zarr array every file is the business of one rank, filters or not.
@@ -239,18 +294,18 @@ fn storage_of(made: &DatasetRef) -> Result<Storage> {
 }
 
 /// Makes a dataset without elements, all of which will be written.
-fn create(to: &GroupRef, name: &str, spec: &DatasetSpec, axis: usize, ranks: usize) -> Result<DatasetRef> {
+fn create(to: &GroupRef, name: &str, spec: &DatasetSpec, axis: usize, new: &New<'_>) -> Result<DatasetRef> {
     #[cfg(feature = "hdf5")]
     if let Some(to) = to.as_any().downcast_ref::<format::hdf5::Hdf5Group>() {
-        return to.new_unfilled_dataset(name, spec);
+        return to.new_unfilled_dataset(name, spec, new.placed);
     }
     #[cfg(feature = "zarr")]
     if let Some(to) = to.as_any().downcast_ref::<format::zarr::ZarrGroup>() {
         // What is not chunked is cut into files, too: such that none has the parts of two ranks, where that can be.
-        let grid = align::files_for(spec, axis, ranks);
+        let grid = align::files_for(spec, axis, new.ranks);
         return to.new_dataset_on_grid(name, spec, grid.as_deref());
     }
-    let _ = (axis, ranks);
+    let _ = (axis, new);
     to.new_dataset(name, spec, None)
 }
 

@@ -29,10 +29,10 @@ pub(super) fn spread(dataset: &dyn Dataset) -> Result<Option<Spread>> {
     Ok(Some(Spread { axis: found.distributed_axis()?, shape: found.global_shape()?, local: found.local_data()? }))
 }
 
-/// Makes a distributed dataset in a distributed tree.
-pub(super) fn create(to: &GroupRef, name: &str, spec: &DatasetSpec, axis: usize) -> Result<MemDatasetDistributed> {
+/// Makes a distributed dataset in a distributed tree; if it is said, with elements that the caller writes before one is read.
+pub(super) fn create(to: &GroupRef, name: &str, spec: &DatasetSpec, axis: usize, unwritten: bool) -> Result<MemDatasetDistributed> {
     let Some(to) = to.as_any().downcast_ref::<MemGroup>() else {
         return Err(error!(InvalidArgument, "a dataset can be distributed in memory only"));
     };
-    to.create_distributed(name).spec(spec).axis(axis).create()
+    to.create_distributed(name).spec(spec).axis(axis).unwritten(unwritten).create()
 }

@@ -61,6 +61,11 @@ impl Hdf5Dataset {
         Ok(self.fixed.get_or_init(|| Fixed { type_id, codec }))
     }
 
+    /// True if an element has the same bytes in memory and in the file.
+    pub(super) fn is_verbatim(&self) -> Result<bool> {
+        Ok(self.fixed()?.codec.is_verbatim())
+    }
+
     fn chunks(&self, rank: usize) -> Result<(Option<&[usize]>, bool)> {
         if self.chunks.get().is_none() {
             let list = self.handle.creation_list()?;

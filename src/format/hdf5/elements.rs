@@ -259,6 +259,11 @@ impl Codec {
         self.pointers.is_empty()
     }
 
+    /// True if an element has the same bytes in memory and in the file.
+    pub(super) fn is_verbatim(&self) -> bool {
+        self.is_plain() && self.solid && self.swaps.is_empty()
+    }
+
     /// Turns numbers from the file's byte order to the machine's, or back.
     pub(super) fn turn(&self, bytes: &mut [u8]) {
         match self.swaps[..] {
@@ -363,7 +368,7 @@ impl Codec {
     pub(super) fn outgoing<'a>(&self, bytes: &'a [u8], heap: Option<&Arena>, refs: &References<'_>) -> Result<Outgoing<'a>> {
         self.check_bulk(bytes.len() / self.itemsize)?;
         let mut keep = Heap::default();
-        if self.is_plain() && self.solid && self.swaps.is_empty() {
+        if self.is_verbatim() {
             return Ok(Outgoing { bytes: Cow::Borrowed(bytes), _heap: keep });
         }
         let mut out = vec![0; bytes.len()];

@@ -74,6 +74,11 @@ impl OpenFile {
         self.id
     }
 
+    /// The path, if it is a file of the system.
+    pub(super) fn path(&self) -> Option<&std::path::Path> {
+        self.path.as_deref()
+    }
+
     pub(super) fn tree(&self) -> u64 {
         self.tree
     }

@@ -60,9 +60,14 @@ impl Hdf5Group {
 
 impl Hdf5Group {
     /// Makes a dataset all of whose elements will be written, by whomever: no byte of it is written here, nor filled when it gets its place in the
-    /// file. (One that can grow keeps the usual rule: it needs its fill value later.)
-    pub(crate) fn new_unfilled_dataset(&self, name: &str, spec: &DatasetSpec) -> Result<DatasetRef> {
-        let filling = if spec.maxshape.is_none() { props::Filling::Never } else { props::Filling::AsNeeded };
+    /// file. (One that can grow keeps the usual rule: it needs its fill value later.) If it is asked for, and there are no filters, its elements get their
+    /// places at once.
+    pub(crate) fn new_unfilled_dataset(&self, name: &str, spec: &DatasetSpec, at_once: bool) -> Result<DatasetRef> {
+        let filling = match spec.maxshape {
+            None if at_once && spec.filters.is_empty() => props::Filling::Placed,
+            None => props::Filling::Never,
+            Some(_) => props::Filling::AsNeeded,
+        };
         self.make_dataset(name, spec, None, filling)
     }
 

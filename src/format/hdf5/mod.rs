@@ -13,6 +13,7 @@
 //! | `press` | chunks packed and unpacked outside of their file |
 //! | `transaction` | files that change all at once or not at all, for the savers |
 //! | `parallel` | elements moved by all MPI ranks together |
+//! | `raw` | elements as bytes of their file, past the library |
 //!
 //! Files are written so that HDF5 1.8 and later read them (object headers of version 2, which take attributes of any size).
 //!
@@ -49,6 +50,7 @@ pub(crate) mod parallel;
 mod plan;
 pub(crate) mod press;
 mod props;
+pub(crate) mod raw;
 mod refs;
 mod regions;
 mod settle;

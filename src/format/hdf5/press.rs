@@ -66,7 +66,7 @@ impl Press {
         spec.layout = Layout::Chunked(chunk.to_vec());
         spec.filters = filters.to_vec();
         spec.fill = fill.clone().map_or(Fill::Default, Fill::Value);
-        let made = file.root()?.new_unfilled_dataset("chunk", &spec)?;
+        let made = file.root()?.new_unfilled_dataset("chunk", &spec, false)?;
         let Some(dataset) = made.as_any().downcast_ref::<Hdf5Dataset>().cloned() else { bail!(Unsupported, "no dataset in memory") };
         Ok(Self { shape: chunk.to_vec(), codec: Codec::new(dtype), own: Own::of(filters), fill, file, dataset })
     }

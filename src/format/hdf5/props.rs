@@ -84,6 +84,8 @@ pub(super) enum Filling {
     AsNeeded,
     /// Never: all of them will be written.
     Never,
+    /// The same, and they get their places in the file now.
+    Placed,
 }
 
 /// The list of a new dataset; `None` for the plainest kind.
@@ -96,7 +98,10 @@ pub(super) fn of_spec(spec: &DatasetSpec, type_id: hid_t, codec: &Codec, refs: &
     if spec.track_order {
         track_attributes(list.get())?;
     }
-    if filling == Filling::Never {
+    if filling == Filling::Placed {
+        h5!(H5Pset_alloc_time(list.get(), H5D_alloc_time_t::H5D_ALLOC_TIME_EARLY))?;
+    }
+    if filling != Filling::AsNeeded {
         h5!(H5Pset_fill_time(list.get(), H5D_fill_time_t::H5D_FILL_TIME_NEVER))?;
     }
     match &spec.layout {

@@ -21,23 +21,32 @@ const WHAT: &str = "MEMH5_FAULT_FILE";
 const DIR: &str = "MEMH5_FAULT_DIR";
 const KILL: &str = "MEMH5_FAULT_KILL";
 
+/// Elements are moved by parallel HDF5, and not by each rank.
+const LIBRARY: &[(&str, &str)] = &[("MEMH5_FILE_ACCESS", "library")];
+
 /// Cases by their names.
 pub const CASES: &[super::Case] = &[
-    ("rank 0 is killed while it makes the objects", || killed("save plain", "0 objects")),
-    ("a rank is killed while rank 0 makes the objects", || killed("save plain", "1 objects")),
-    ("rank 0 is killed while all write", || killed("save plain", "0 elements")),
-    ("a rank is killed while all write", || killed("save plain", "2 elements")),
-    ("a rank is killed while rank 0 writes packed chunks", || killed("save packed", "2 elements")),
-    ("rank 0 is killed while it writes packed chunks", || killed("save packed", "0 elements")),
-    ("a rank is killed in a load", || killed("load", "1 now")),
+    ("rank 0 is killed while it makes the objects", || killed("save plain", "0 objects", &[])),
+    ("a rank is killed while rank 0 makes the objects", || killed("save plain", "1 objects", &[])),
+    ("rank 0 is killed while each rank writes", || killed("save plain", "0 elements", &[])),
+    ("a rank is killed while each rank writes", || killed("save plain", "2 elements", &[])),
+    ("rank 0 is killed while all write through the library", || killed("save plain", "0 elements", LIBRARY)),
+    ("a rank is killed while all write through the library", || killed("save plain", "2 elements", LIBRARY)),
+    ("a rank is killed while rank 0 writes packed chunks", || killed("save packed", "2 elements", &[])),
+    ("rank 0 is killed while it writes packed chunks", || killed("save packed", "0 elements", &[])),
+    ("a rank is killed in a load", || killed("load", "1 now", &[])),
+    ("a rank is killed in a load through the library", || killed("load", "1 now", LIBRARY)),
     // In units of 512 bytes. MPI itself needs files of some MiB.
     ("files are limited on rank 0", || limited("[ $RANK != 0 ] || ulimit -f 32768", &[], true)),
     ("files are limited on another rank", || limited("[ $RANK != 1 ] || ulimit -f 32768", &[], false)),
     ("files are limited on another rank that writes for itself", || {
-        limited("[ $RANK != 1 ] || ulimit -f 32768", &[("OMPI_MCA_fcoll", "individual")], false)
+        limited("[ $RANK != 1 ] || ulimit -f 32768", &[LIBRARY[0], ("OMPI_MCA_fcoll", "individual")], false)
     }),
+    ("files are limited on another rank, through the library", || limited("[ $RANK != 1 ] || ulimit -f 32768", LIBRARY, false)),
     ("files are limited on all ranks", || limited("ulimit -f 32768", &[], true)),
-    ("a disk that is full", full_disk),
+    ("files are limited on all ranks, through the library", || limited("ulimit -f 32768", LIBRARY, true)),
+    ("a disk that is full", || full_disk(&[])),
+    ("a disk that is full, through the library", || full_disk(LIBRARY)),
     ("a rank that may open no more files", || limited("[ $RANK != 1 ] || ulimit -n 40", &[], false)),
 ];
 
@@ -187,10 +196,10 @@ impl Place {
     }
 }
 
-fn killed(what: &str, who: &str) -> std::result::Result<(), String> {
+fn killed(what: &str, who: &str, envs: &[(&str, &str)]) -> std::result::Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     let place = Place::new(dir.path());
-    let job = place.job(what, "", &[(KILL, who)]);
+    let job = place.job(what, "", &[&[(KILL, who)], envs].concat());
     job.expect(false)?;
     place.is_old()?;
     place.works(what)
@@ -227,7 +236,7 @@ fn limited(limits: &str, envs: &[(&str, &str)], fails: bool) -> std::result::Res
 }
 
 /// A file system in memory that has not the room. Needs root.
-fn full_disk() -> std::result::Result<(), String> {
+fn full_disk(envs: &[(&str, &str)]) -> std::result::Result<(), String> {
     struct Mounted(PathBuf);
     impl Drop for Mounted {
         fn drop(&mut self) {
@@ -250,7 +259,7 @@ fn full_disk() -> std::result::Result<(), String> {
             let place = Place::new(dir.path());
             let used = place.old.len() as u64 + (16 << 10);
             assert!(mount(&format!("remount,size={}", used + room), dir.path()), "the file system can be resized");
-            let job = place.job(what, "", &[]);
+            let job = place.job(what, "", envs);
             agreed(&place, &job, Some(true), &["no space"]).map_err(|e| format!("{what} with {room} bytes: {e}"))?;
             assert!(mount(&format!("remount,size={}", 4 * BYTES), dir.path()), "the file system can be resized");
             place.works(what).map_err(|e| format!("{what} after {room} bytes: {e}"))?;
