@@ -200,6 +200,7 @@ impl MemDatasetDistributed {
     }
 
     /// Calls the function with the bytes of this rank's part for writing.
+    #[cfg(feature = "hdf5")]
     pub(crate) fn with_local_bytes<R>(&self, f: impl FnOnce(&mut [u8]) -> Result<R>) -> Result<R> {
         let write = || f(self.0.stored()?.write().content.distributed_mut()?.local_bytes_mut()?);
         write().with_context(|| (self.name(), "write the local part"))

@@ -198,6 +198,7 @@ impl DistributedArray {
     }
 
     /// The bytes of this rank's block for writing; copies it first if somebody shares it.
+    #[cfg(feature = "hdf5")]
     pub(crate) fn local_bytes_mut(&mut self) -> Result<&mut [u8]> {
         Ok(self.local.raw_mut()?.0)
     }

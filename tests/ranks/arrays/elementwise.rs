@@ -8,7 +8,7 @@ use num_complex::Complex;
 crate::cases!(maps, zips, broadcasting, distributions_have_to_match, conversions);
 
 fn maps(comm: &CommRef) -> Result<()> {
-    let a = DistributedArray::from_global(&counted(&[9, 2]), 0, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[9, 2]), 0, comm.clone())?;
     let half = a.map_local(|x: i64| x as f64 / 2.0)?;
     assert!(half.same_distribution(&a));
     assert_eq!(half.all_gather()?.view::<f64>()?, counted(&[9, 2]).view::<i64>()?.map(|x| *x as f64 / 2.0));
@@ -63,7 +63,7 @@ fn broadcasting(comm: &CommRef) -> Result<()> {
         assert_eq!(a.broadcast_with(&plain)?, sum.global_shape());
     }
     // A distributed operand of fewer axes, and of more.
-    let line = DistributedArray::from_global(&counted(&[9]), 0, comm.clone())?;
+    let line = DistributedArray::from_global(counted(&[9]), 0, comm.clone())?;
     let sum = line.zip_local(&a, add)?;
     assert_eq!((sum.axis(), sum.global_shape()), (1, &[4, 9][..]));
     assert_eq!(sum.all_gather()?.view::<i64>()?[[2, 3]], 3000 + 21);
@@ -75,12 +75,12 @@ fn broadcasting(comm: &CommRef) -> Result<()> {
 
 fn distributions_have_to_match(comm: &CommRef) -> Result<()> {
     let zip = |a: &DistributedArray, b: Operand<'_>| a.zip_local(b, |x: i64, y: i64| x + y).map(drop);
-    let a = DistributedArray::from_global(&counted(&[8, 8]), 0, comm.clone())?;
-    let other_axis = DistributedArray::from_global(&counted(&[8, 8]), 1, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[8, 8]), 0, comm.clone())?;
+    let other_axis = DistributedArray::from_global(counted(&[8, 8]), 1, comm.clone())?;
     assert_eq!(zip(&a, (&other_axis).into()).unwrap_err().kind(), ErrorKind::InvalidArgument);
-    let short = DistributedArray::from_global(&counted(&[1, 8]), 0, comm.clone())?;
+    let short = DistributedArray::from_global(counted(&[1, 8]), 0, comm.clone())?;
     assert_eq!(zip(&a, (&short).into()).unwrap_err().kind(), ErrorKind::Shape);
-    let misfit = DistributedArray::from_global(&counted(&[8, 3]), 0, comm.clone())?;
+    let misfit = DistributedArray::from_global(counted(&[8, 3]), 0, comm.clone())?;
     assert_eq!(zip(&a, (&misfit).into()).unwrap_err().kind(), ErrorKind::Shape);
     // Length of the block is not length of the array, also on a rank where both are equal.
     for shape in [vec![3, 8], vec![7], vec![9, 1]] {
@@ -91,14 +91,14 @@ fn distributions_have_to_match(comm: &CommRef) -> Result<()> {
     assert!(zip(&a, (&part).into()).is_err());
     // Another communicator, even of the same ranks.
     let elsewhere = comm.split(Some(0), comm.rank())?.expect("a color was given");
-    let b = DistributedArray::from_global(&counted(&[8, 8]), 0, elsewhere)?;
+    let b = DistributedArray::from_global(counted(&[8, 8]), 0, elsewhere)?;
     assert_eq!(zip(&a, (&b).into()).unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert!(!a.same_distribution(&b));
     Ok(())
 }
 
 fn conversions(comm: &CommRef) -> Result<()> {
-    let a = DistributedArray::from_global(&counted(&[9, 2]), 0, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[9, 2]), 0, comm.clone())?;
     for dtype in [DType::F16, DType::U8, DType::C64, DType::Bool] {
         let cast = if dtype == DType::Bool { Cast::Saturate } else { Cast::Exact };
         let Ok(right) = counted(&[9, 2]).astype(&dtype, cast) else { continue };

@@ -132,7 +132,7 @@ fn mistakes_are_local_and_alike(comm: &CommRef) -> Result<()> {
     }
     let wrong = AnyArray::zeros(DType::F64, [100, 2])?;
     assert_eq!(DistributedArray::from_parts(wrong, [5, 2], 0, comm.clone()).unwrap_err().kind(), ErrorKind::Shape);
-    assert_eq!(DistributedArray::from_global(&AnyArray::null(DType::F64), 0, comm.clone()).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(DistributedArray::from_global(AnyArray::null(DType::F64), 0, comm.clone()).unwrap_err().kind(), ErrorKind::Shape);
     let mut a = DistributedArray::zeros(DType::F64, [5], 0, comm.clone())?;
     assert_eq!(a.set_local(AnyArray::zeros(DType::F64, [100])?).unwrap_err().kind(), ErrorKind::Shape);
     assert_eq!(a.set_local(AnyArray::zeros(DType::F32, a.local_shape())?).unwrap_err().kind(), ErrorKind::Dtype);
@@ -143,7 +143,7 @@ fn mistakes_are_local_and_alike(comm: &CommRef) -> Result<()> {
 
 fn copies(comm: &CommRef) -> Result<()> {
     // On one rank only: a copy communicates with nobody.
-    let a = DistributedArray::from_global(&counted(&[9, 2]), 0, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[9, 2]), 0, comm.clone())?;
     if comm.rank() == 0 {
         let mut b = a.clone();
         assert!(b.same_distribution(&a));
@@ -159,6 +159,6 @@ fn copies(comm: &CommRef) -> Result<()> {
         b.local_view_mut::<i64>()?.iter_mut().for_each(|x| *x += 1);
     }
     assert_eq!(a.equal(&b)?, comm.size() > 9);
-    assert!(!a.equal(&DistributedArray::from_global(&counted(&[9, 2]), 1, comm.clone())?)?);
+    assert!(!a.equal(&DistributedArray::from_global(counted(&[9, 2]), 1, comm.clone())?)?);
     Ok(())
 }

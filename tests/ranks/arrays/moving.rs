@@ -126,7 +126,7 @@ fn pieces(comm: &CommRef) -> Result<()> {
 
 fn rows_of_calls_agree(comm: &CommRef) -> Result<()> {
     // A rank that calls for something else makes the same error on all, and nothing is left over.
-    let a = DistributedArray::from_global(&counted(&[4, 5, 6]), 0, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[4, 5, 6]), 0, comm.clone())?;
     let axis = if comm.rank() == comm.size() - 1 { 2 } else { 1 };
     let result = a.redistribute(axis);
     if comm.size() > 1 {

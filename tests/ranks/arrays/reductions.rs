@@ -53,7 +53,7 @@ fn all_axes_of_all_shapes(comm: &CommRef) -> Result<()> {
         let values: Vec<i64> = (0..count).map(|_| random.below(7) as i64 - 3).collect();
         let whole = ArrayD::from_shape_vec(shape.clone(), values).unwrap();
         for axis in 0..shape.len() {
-            let a = DistributedArray::from_global(&AnyArray::from(whole.clone()), axis, comm.clone())?;
+            let a = DistributedArray::from_global(AnyArray::from(whole.clone()), axis, comm.clone())?;
             for chosen in 0..1usize << shape.len() {
                 let marks: Vec<bool> = (0..shape.len()).map(|k| chosen >> k & 1 == 1).collect();
                 let list: Vec<usize> = (0..shape.len()).filter(|k| marks[*k]).collect();
@@ -70,7 +70,7 @@ fn all_axes_of_all_shapes(comm: &CommRef) -> Result<()> {
         }
     }
     // The number of the axis falls by those before it.
-    let a = DistributedArray::from_global(&counted(&[2, 3, 9, 4]), 2, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[2, 3, 9, 4]), 2, comm.clone())?;
     assert_eq!(a.sum([0, 3])?.into_distributed()?.axis(), 1);
     assert_eq!(a.reduce(Reduction::Sum, [0, 3], true)?.into_distributed()?.axis(), 2);
     assert_eq!(a.sum([0, 1, -1])?.into_distributed()?.axis(), 0);
@@ -171,7 +171,7 @@ fn nothing_to_reduce(comm: &CommRef) -> Result<()> {
     assert_eq!(a.min(1).unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(a.sum(1)?.into_distributed()?.all_gather()?, AnyArray::from(vec![0i64; 3]));
     // More ranks than items: the ranks without items change nothing.
-    let a = DistributedArray::from_global(&AnyArray::from(vec![-5i8]), 0, comm.clone())?;
+    let a = DistributedArray::from_global(AnyArray::from(vec![-5i8]), 0, comm.clone())?;
     assert_eq!((a.min(..)?.into_scalar::<i8>()?, a.max(..)?.into_scalar::<i8>()?), (-5, -5));
     assert_eq!(a.mean(..)?.into_scalar::<f64>()?, -5.0);
     Ok(())
@@ -189,7 +189,7 @@ fn same_bits_everywhere(comm: &CommRef) -> Result<()> {
 }
 
 fn wrong_reductions(comm: &CommRef) -> Result<()> {
-    let a = DistributedArray::from_global(&counted(&[4, 2]), 0, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[4, 2]), 0, comm.clone())?;
     for axes in [Axes::from(2), Axes::from(-3), Axes::from([0, 0]), Axes::from([1, -1])] {
         assert_eq!(a.sum(axes).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
@@ -208,7 +208,7 @@ fn wrong_reductions(comm: &CommRef) -> Result<()> {
 
 fn running_totals(comm: &CommRef) -> Result<()> {
     let whole = counted(&[2, 9, 4]).view::<i64>()?.map(|x| (x * 7 + 3) % 11 - 5);
-    let a = DistributedArray::from_global(&AnyArray::from(whole.clone()), 1, comm.clone())?;
+    let a = DistributedArray::from_global(AnyArray::from(whole.clone()), 1, comm.clone())?;
     for axis in [0usize, 2] {
         for (op, f) in [
             (Reduction::Sum, (|a, b| a + b) as fn(i64, i64) -> i64),

@@ -31,7 +31,7 @@ fn transposes(comm: &CommRef) -> Result<()> {
             assert!(a.t()?.t()?.equal(&a)?);
         }
     }
-    let a = DistributedArray::from_global(&counted(&[1, 11, 2, 14]), 1, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[1, 11, 2, 14]), 1, comm.clone())?;
     let b = a.transpose(&[1, 3, 0, 2])?;
     assert_eq!((b.global_shape(), b.axis(), b.local_offset()[0]), (&[11, 14, 1, 2][..], 0, a.local_offset()[1]));
     for axes in [&[0, 1, 2][..], &[0, 1, 2, 2], &[0, 1, 2, 4], &[]] {
@@ -68,7 +68,7 @@ fn reshapes(comm: &CommRef) -> Result<()> {
 
 fn bad_shapes_are_bad_everywhere(comm: &CommRef) -> Result<()> {
     // Two rows for any number of ranks: those without a row refuse like the others.
-    let a = DistributedArray::from_global(&counted(&[2, 6]), 0, comm.clone())?;
+    let a = DistributedArray::from_global(counted(&[2, 6]), 0, comm.clone())?;
     for (shape, kind) in [
         (vec![Some(2), Some(6)], ErrorKind::InvalidArgument),
         (vec![None, None], ErrorKind::InvalidArgument),

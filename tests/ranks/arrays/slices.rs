@@ -216,7 +216,7 @@ fn slices_write_slices(comm: &CommRef) -> Result<()> {
     right.assign((.., 3), &whole.select((.., 0))?)?;
     // A distributed array under axes that repeat it.
     let weights =
-        DistributedArray::from_global(&AnyArray::from(ndarray::Array2::from_shape_fn((9, 1), |(i, _)| i as i64)), 0, comm.clone())?;
+        DistributedArray::from_global(AnyArray::from(ndarray::Array2::from_shape_fn((9, 1), |(i, _)| i as i64)), 0, comm.clone())?;
     a.set_global_slice((.., 1..3), &weights)?;
     for k in 1..3 {
         right.assign((.., k), &AnyArray::from((0..9i64).collect::<Vec<_>>()))?;
@@ -231,9 +231,9 @@ fn slices_write_slices(comm: &CommRef) -> Result<()> {
     let kinds = [
         a.set_global_slice("6:1:-2".parse::<Selection>()?, &b.global_slice(&rows)?),
         a.set_global_slice(1..9, &column),
-        a.set_global_slice((.., 0), &DistributedArray::from_global(&counted(&[9, 9]), 1, comm.clone())?),
-        a.set_global_slice((0, ..), &DistributedArray::from_global(&counted(&[4]), 0, comm.clone())?),
-        a.set_global_slice((.., 0..2), &DistributedArray::from_global(&counted(&[9, 2]), 1, comm.clone())?),
+        a.set_global_slice((.., 0), &DistributedArray::from_global(counted(&[9, 9]), 1, comm.clone())?),
+        a.set_global_slice((0, ..), &DistributedArray::from_global(counted(&[4]), 0, comm.clone())?),
+        a.set_global_slice((.., 0..2), &DistributedArray::from_global(counted(&[9, 2]), 1, comm.clone())?),
     ];
     for (k, result) in kinds.into_iter().enumerate() {
         let kind = result.expect_err(&k.to_string()).kind();
