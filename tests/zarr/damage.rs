@@ -168,6 +168,44 @@ fn hostile_metadata_are_errors() {
     assert!(all(&store).is_ok());
 }
 
+/// Metadata that Zarr 2 and older writers have left in many stores.
+#[test]
+fn metadata_of_old_writers_are_read_or_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("old.zarr");
+    std::fs::create_dir(&store).unwrap();
+    std::fs::write(store.join(".zgroup"), r#"{"zarr_format": 2}"#).unwrap();
+    let make = |name: &str, dtype: serde_json::Value, fill: serde_json::Value, filters: serde_json::Value, chunk: &[u8]| {
+        std::fs::create_dir(store.join(name)).unwrap();
+        let array = serde_json::json!({"zarr_format": 2, "shape": [3], "chunks": [2], "dtype": dtype, "compressor": null, "fill_value": fill,
+            "order": "C", "filters": filters});
+        std::fs::write(store.join(name).join(".zarray"), array.to_string()).unwrap();
+        std::fs::write(store.join(name).join("0"), chunk).unwrap();
+    };
+    let (json, null) = (|text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap(), serde_json::Value::Null);
+    // numpy drops the zeros at the end of a text before it becomes base64.
+    make("short", json(r#""|S3""#), json(r#""YWI=""#), null.clone(), b"abcxyz");
+    make("text", json(r#""|S3""#), json(r#""a-b""#), null.clone(), b"abcxyz");
+    let aligned = json(r#"[["a", "<i4"], ["", "|V4"], ["b", "<f8"]]"#);
+    let row = |a: i32, b: f64| [&a.to_le_bytes()[..], &[0; 4], &b.to_le_bytes()].concat();
+    make("aligned", aligned, null.clone(), null.clone(), &[row(1, 2.5), row(3, 4.5)].concat());
+    make("pickled", json(r#""|O""#), null.clone(), json(r#"[{"id": "pickle", "protocol": 4}]"#), b"x");
+    make("quantized", json(r#""<f8""#), null.clone(), json(r#"[{"id": "quantize", "digits": 3, "dtype": "<f8"}]"#), &[0; 16]);
+    let root = format::open(&store, Mode::Read).unwrap();
+    let texts = |name: &str| root.dataset(name).unwrap().read_array().unwrap().to_strings().unwrap();
+    assert_eq!(
+        (texts("short"), texts("text")),
+        (["abc", "xyz", "ab"].map(String::from).to_vec(), ["abc", "xyz", "a-b"].map(String::from).to_vec())
+    );
+    let aligned = root.dataset("aligned").unwrap().read_array().unwrap();
+    assert_eq!(aligned.dtype().fields().iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["a", "f1", "b"]);
+    assert_eq!(aligned.field("b").unwrap(), memh5::AnyArray::from(vec![2.5, 4.5, 0.0]));
+    for (name, codec) in [("pickled", "pickle"), ("quantized", "quantize")] {
+        let error = root.dataset(name).and_then(|d| d.read_array()).unwrap_err();
+        assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains(codec), "{error}");
+    }
+}
+
 #[test]
 fn foreign_and_empty_things_are_told() {
     let dir = tempfile::tempdir().unwrap();

@@ -308,10 +308,12 @@ fn structure_v2(fields: &[Value], depth: usize) -> Result<DType> {
         bail!(Corrupt, "the data type is nested more than 32 deep");
     }
     let mut parts = Vec::new();
-    for field in fields {
+    for (at, field) in fields.iter().enumerate() {
         let (Some(name), Some(kind)) = (field.get(0).and_then(Value::as_str), field.get(1)) else {
             bail!(Corrupt, "the structure has the field {field}, which has no name and type");
         };
+        // The padding of aligned structures, which numpy names so.
+        let name = if name.is_empty() { format!("f{at}") } else { name.to_owned() };
         let base = match kind {
             Value::String(text) => simple_v2(text)?,
             Value::Array(inner) => structure_v2(inner, depth + 1)?,
@@ -326,6 +328,7 @@ fn structure_v2(fields: &[Value], depth: usize) -> Result<DType> {
         };
         parts.push((name, dtype));
     }
+    let parts: Vec<(&str, DType)> = parts.iter().map(|(name, dtype): &(String, DType)| (name.as_str(), dtype.clone())).collect();
     let dtype = DType::compound(parts).map_err(|e| error!(Corrupt, "the structure is not valid").because(e))?;
     dtype.validate()?;
     Ok(dtype)

@@ -122,7 +122,7 @@ fn has_signed_zero(one: &AnyArray) -> bool {
     one.as_bytes().is_some_and(|b| b.iter().any(|b| *b != 0))
 }
 
-/// Bytes as base64, as a list of numbers, or (in old files) as the text itself; `length` 0 for any.
+/// Bytes as base64, without the zeros at the end (as numpy writes texts), as a list of numbers, or (in old files) as the text itself; `length` 0 for any.
 fn parse_bytes(value: &Value, length: usize) -> Option<Vec<u8>> {
     let fits = |bytes: Vec<u8>| match length {
         0 => Some(bytes),
@@ -135,7 +135,7 @@ fn parse_bytes(value: &Value, length: usize) -> Option<Vec<u8>> {
     };
     match value {
         Value::String(text) => match from_base64(value) {
-            Some(bytes) if length == 0 || bytes.len() == length => Some(bytes),
+            Some(bytes) if length == 0 || bytes.len() <= length => fits(bytes),
             _ => fits(text.as_bytes().to_vec()),
         },
         Value::Array(items) => fits(items.iter().map(|n| n.as_u64().and_then(|n| u8::try_from(n).ok())).collect::<Option<_>>()?),

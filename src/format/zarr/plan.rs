@@ -243,7 +243,7 @@ fn type_of(document: &Document) -> Result<(DType, Held, Vec<Value>)> {
             let is_object = |f: &Value| f.get("id").and_then(Value::as_str).is_some_and(|id| id.starts_with("vlen-"));
             let (dtype, held) = match agreed(name, None) {
                 Some(agreed) => agreed,
-                None => carrier::infer_v2(name, list.iter().find(|f| is_object(f)))?,
+                None => carrier::infer_v2(name, list.iter().find(|f| is_object(f)).or(list.first()))?,
             };
             let codecs = codecs_v2(document, &held, &list)?;
             Ok((dtype, held, codecs))
