@@ -1,5 +1,5 @@
 //! What happens when ranks are lost, when files cannot be written, and when the tool is misused, under real `mpirun`: each job ends within ten seconds,
-//! and says why.
+//! or ten times what one takes in which nothing is lost, and says why.
 //!
 //! Without arguments this program starts itself under `mpirun` for each case; a rank knows its case by the environment.
 
